@@ -1,0 +1,92 @@
+"""One sampling run in ComfyUI: the run's memory, and which rows a model call has.
+
+The program is a part of the model options; the session is put into this run's own copy of them when sampling begins, and goes with it.
+Both are objects, because the host copies and merges plain dicts.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from ...processors.edit import Program
+from ...processors.errors import ConcordError
+from ...processors.rows import View
+from ...processors.run import Run, Step
+from ...processors.schedule import Progress
+
+PROGRAM, SESSION, CALL = "concord", "concord_session", "concord_call"
+
+
+@dataclass(eq=False)
+class Session:
+    """A run, and the guider that does it."""
+
+    run: Run
+    guider: Any = None
+    controls: dict[tuple, Any] = field(default_factory=dict)  # (id of a control, view) -> its copy for that view
+
+    def __deepcopy__(self, memo) -> Session:
+        return self
+
+    def branch(self, index: int, conds: list) -> str:
+        """The name of a branch: guiders stack them in their own order, so they are known by the very list that the guider keeps."""
+        named = getattr(self.guider, "conds", None) or {}
+        return next((name for name, kept in named.items() if kept is conds), ("positive", "negative")[index] if index < 2 else f"extra{index}")
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One prediction: who is who among the host's (index, uuid) pairs, on which window of which canvas."""
+
+    sigma: float
+    canvas: tuple[int, int]
+    view: View | None
+    entries: dict[tuple[int, Any], tuple[str, int, View | None, int | None]]  # -> branch, entry, view, tokens
+
+    def __deepcopy__(self, memo) -> Call:
+        return self
+
+
+def new_session(program: Program, guider: Any, samples: int, sigmas: Tensor) -> Session:
+    sampling = guider.model_patcher.get_model_object("model_sampling")
+    run = Run(program, samples, tuple(sigmas.tolist()), Progress(lambda percent: float(sampling.percent_to_sigma(percent))))
+    return Session(run, guider)
+
+
+def new_call(names: list[str], conds: list, x: Tensor, sigma: float, view: View | None) -> Call:
+    """names, conds: of each branch, its list of the host's condition dicts, or None; x [B, C, H, W]: the canvas, or the window `view` of it."""
+    canvas = view.canvas if view else tuple(x.shape[-2:])
+    entries = {}
+    for index, branch in enumerate(conds):
+        for number, cond in enumerate(branch or ()):
+            tokens = cond.get("model_conds", {}).get("c_crossattn")
+            seen = area_view(cond.get("area"), x, view or View(0, 0, *canvas, canvas))
+            entries[index, cond.get("uuid")] = (names[index], number, None if seen.whole else seen, tokens and tokens.cond.shape[1])
+    return Call(sigma, canvas, view, entries)
+
+
+def area_view(area: tuple | None, x: Tensor, view: View) -> View:
+    """The window that an entry with an area (h, w, y, x in latent cells, as the host keeps it) sees."""
+    if area is None or len(area) != 4:
+        return view
+    h, w, y0, x0 = area
+    return view.within(y0, x0, min(h, x.shape[-2] - y0), min(w, x.shape[-1] - x0))
+
+
+def read_step(x: Tensor, options: dict) -> Step:
+    """The step of one model call with a batch x [R, C, h, w]."""
+    session: Session | None = options.get(SESSION)
+    call: Call | None = options.get(CALL)
+    chunks, uuids = options["cond_or_uncond"], options.get("uuids") or [None] * len(options["cond_or_uncond"])
+    samples = len(x) // len(chunks)
+    run = session.run if session else Run(options.get(PROGRAM, Program()), samples)
+    if samples != run.samples or samples * len(chunks) != len(x):
+        raise ConcordError(f"another node changed the batch: the latent holds {run.samples} images, the model was called with {len(x)} rows for {len(chunks)} conditions; "
+                           "remove the node that tiles or widens batches (MultiDiffusion does tiles that compose)")
+    plain = lambda chunk: (("positive", "negative")[chunk] if chunk < 2 else f"extra{chunk}", 0, None, None)
+    known = call.entries if call else {}
+    entries = [known.get((chunk, uuid)) or plain(chunk) for chunk, uuid in zip(chunks, uuids, strict=True)]
+    sigma = call.sigma if call else float(options["sigmas"][0])
+    return run.step(sigma, run.program.lanes.rows(entries, samples))

@@ -1,0 +1,98 @@
+"""The attention sites of ComfyUI's UNets, and our function at those with active edits: installed for one model call, in a copy of its options."""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from comfy.ldm.modules.attention import SpatialTransformer, optimized_attention
+from torch import Tensor
+
+from ...processors.edit import AttentionEdit, Stage
+from ...processors.errors import ConcordError
+from ...processors.rows import Site
+from ...processors.run import Step, attention
+from .session import PROGRAM, read_step
+
+STAGES = {"input": "down", "middle": "mid", "output": "up"}
+SLOTS = {"attn1": "self", "attn2": "cross"}
+Key = tuple[str, int, int]
+
+
+def sites(unet: Any) -> tuple[tuple[Key, str, Site], ...]:
+    """(the host's key, its slot, our site) of every attention, in execution order."""
+    found = []
+    for index, (key, block) in enumerate(transformer_blocks(unet)):
+        for slot, kind in SLOTS.items():
+            module = getattr(block, slot)
+            found.append((key, slot, Site(kind, index, STAGES[key[0]], module.heads, project=projection(module))))
+    return tuple(found)
+
+
+def transformer_blocks(unet: Any) -> Iterator[tuple[Key, Any]]:
+    for stage, blocks in (("input", unet.input_blocks), ("middle", [unet.middle_block]), ("output", unet.output_blocks)):
+        for number, block in enumerate(blocks or ()):
+            for layer in block or ():
+                if isinstance(layer, SpatialTransformer):
+                    for place, transformer in enumerate(layer.transformer_blocks):
+                        yield (stage, number, place), transformer
+
+
+def projection(module: Any) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    def project(tokens: Tensor) -> tuple[Tensor, Tensor]:
+        k, v = (part(tokens).unflatten(-1, (module.heads, -1)).transpose(1, 2) for part in (module.to_k, module.to_v))
+        return k, v
+
+    return project
+
+
+def diffusion_model(executor, x, timesteps, context=None, y=None, control=None, transformer_options=None, **kwargs):
+    """The host's wrapper around the network: one step, one look at the program, then the call itself."""
+    options = transformer_options or {}
+    if PROGRAM in options:
+        step = read_step(x, options)
+        active = step.run.program.at(Stage.ATTENTION, step)
+        if active:
+            unet = executor.class_obj
+            options = install(step.once(("sites", id(unet)), lambda: sites(unet)), active, step, options)
+    return executor(x, timesteps, context, y, control, options, **kwargs)
+
+
+def install(places: Sequence[tuple[Key, str, Site]], active: Sequence[AttentionEdit], step: Step, options: dict) -> dict:
+    """The options of this call with our function at every site that an active edit covers, around whatever stands there."""
+    table = options.get("patches_replace", {})
+    ours = {slot: dict(table.get(slot, {})) for slot in SLOTS}
+    for key, slot, site in places:
+        edits = tuple(edit for edit in active if edit.covers(site))
+        if edits:
+            standing = ours[slot].get(key) or ours[slot].get(key[:2])
+            ours[slot][key] = replacement(site, edits, step, standing)
+    return {**options, "patches_replace": {**table, **ours}}
+
+
+def replacement(site: Site, edits: tuple[AttentionEdit, ...], step: Step, standing: Callable | None) -> Callable:
+    """A replace function of the host: q [R, N, H*D], k, v [R, M, H*D] -> [R, N, H*D]."""
+
+    def replaced(q: Tensor, k: Tensor, v: Tensor, extra: dict) -> Tensor:
+        if len(q) != len(step.rows):
+            raise ConcordError(f"another node changed the batch from {len(step.rows)} to {len(q)} rows inside {site}; nodes that widen batches there (attention couple) "
+                               "do not go together with this one")
+        heads = extra["n_heads"]
+        split = lambda t: t.unflatten(-1, (heads, -1)).transpose(1, 2)
+        foreign = (lambda: split(standing(q, k, v, extra))) if standing else None
+        here = replace(site, grid=tuple(extra["activations_shape"][-2:]))
+        out = attention(edits, here, step, split(q), split(k), split(v), fused(heads, extra), foreign=foreign)
+        return out.transpose(1, 2).flatten(2)
+
+    return replaced
+
+
+def fused(heads: int, extra: dict) -> Callable:
+    """The host's own kernel, with every override that other packs put on it."""
+
+    def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
+        if bias is not None:
+            bias = bias.to(q.dtype).expand(len(q), bias.shape[1], q.shape[-2], k.shape[-2])
+        return optimized_attention(q, k, v, heads, mask=bias, skip_reshape=True, skip_output_reshape=True, transformer_options=extra)
+
+    return attend

@@ -1,0 +1,173 @@
+"""What a technique does, as data: edits, and the program that holds all edits of a model in their one order."""
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from enum import IntEnum
+from functools import cached_property
+from itertools import combinations
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor
+
+from .errors import ConcordError
+from .rows import LANES, Lanes, Row, Site
+
+if TYPE_CHECKING:
+    from .program import Plan
+    from .run import Step
+
+
+class Stage(IntEnum):
+    """What an edit acts on, in the order in which a step does it."""
+
+    WEIGHTS = 0
+    CONDITIONS = 1
+    LATENTS_BEFORE = 2
+    VIEWS = 3
+    FEATURES = 4
+    ATTENTION = 5
+    PREDICTION = 6
+    LATENTS_AFTER = 7
+
+
+class Order(IntEnum):
+    """The sub-orders of the attention stage: an edit sees what all lower ones did, on all rows."""
+
+    SOURCE = 1  # whose q, k, v
+    STATISTICS = 2  # AdaIN and mixing of q, k
+    SEGMENTS = 3  # more keys in the same softmax
+    REGIONS = 4  # the base term divided over the picture
+    SCORES = 5  # bias, mask, temperature
+    VALUES = 6  # v scaled or mapped along its tokens
+    COPIES = 7  # attention maps of another lane, finished up to here
+    TERMS = 8  # further softmaxes, added; always asked by the model's own q
+    OUTPUT = 9  # functions of the finished output
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Edit:
+    """One thing that a technique does: numbers and tensors, no state. Subclasses name their stage and say what they change."""
+
+    technique: ClassVar[str]  # for people
+    stage: ClassVar[Stage]
+    order: ClassVar[int] = 0
+    owns: ClassVar[frozenset[str]] = frozenset()  # what only one edit may set on a row, site and step
+    taker: ClassVar[str] = ""  # the lane that it acts on; "" for any
+
+    window: tuple[float, float] = (0.0, 1.0)  # progress, half open; closed at 1
+    branches: frozenset[str] | None = None  # None: all
+
+    def neutral(self) -> bool:
+        """Strength 0: the edit is dropped when the program is built."""
+        return False
+
+    def active(self, step: Step) -> bool:
+        start, end = self.window
+        return start <= step.progress and (step.progress < end or end >= 1)
+
+    def takes(self, row: Row) -> bool:
+        """Whether this edit may change that row."""
+        return self.taker in ("", row.lane) and (self.branches is None or row.branch in self.branches)
+
+    @cached_property
+    def id(self) -> str:
+        """The same content gives the same id in every process, so the order of nodes leaves no trace."""
+        digest = hashlib.sha256(type(self).__name__.encode())
+        for f in fields(self):
+            feed(digest, f.name)
+            feed(digest, getattr(self, f.name))
+        return f"{type(self).__name__}:{digest.hexdigest()[:16]}"
+
+    def __deepcopy__(self, memo) -> Edit:
+        return self  # data: hosts that copy their models need no second one
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AttentionEdit(Edit):
+    """An edit of what attention sites compute."""
+
+    stage = Stage.ATTENTION
+    kind: ClassVar[str] = ""  # self, cross, joint; "" for all
+    layers: frozenset[int] | None = None  # site indices in execution order; None: all
+
+    def covers(self, site: Site) -> bool:
+        return self.kind in ("", site.kind) and (self.layers is None or site.index in self.layers)
+
+    def rewrite(self, plan: Plan, site: Site, step: Step) -> Plan:
+        """The plan with this edit done. Pure."""
+        raise NotImplementedError(type(self).__name__)
+
+    def finish(self, out: Tensor, site: Site, step: Step) -> Tensor:
+        """For sub-order OUTPUT: the site's output [R, H, N, D] with this edit done."""
+        raise NotImplementedError(type(self).__name__)
+
+
+def feed(digest, value) -> None:
+    """Every value with its type and its size, so that no two contents read alike."""
+    if isinstance(value, Tensor):
+        digest.update(f"tensor {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes() if value.numel() else b"")
+    elif isinstance(value, tuple | list):
+        digest.update(f"list {len(value)}".encode())
+        for v in value:
+            feed(digest, v)
+    elif isinstance(value, dict):
+        feed(digest, [(k, value[k]) for k in sorted(value)])
+    elif isinstance(value, frozenset):
+        feed(digest, sorted(value))
+    else:
+        text = str(getattr(value, "id", None) or repr(value))
+        digest.update(f"{type(value).__name__} {len(text)} {text}".encode())
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """All edits on a model: a sorted, immutable set, with the lanes of the batch. Build with `Program.of`."""
+
+    edits: tuple[Edit, ...] = ()
+    lanes: Lanes = field(default_factory=Lanes)
+
+    @classmethod
+    def of(cls, edits: Iterable[Edit], lanes: Lanes | None = None) -> Program:
+        """Neutral edits are dropped; to own the same twice is to own it once; what adds up, adds up."""
+        unique = {edit.id if edit.owns else (edit.id, i): edit for i, edit in enumerate(edits) if not edit.neutral()}
+        rank = lambda e: (e.stage, e.order, LANES.index(e.taker) if e.taker else -1, e.id)
+        return cls(tuple(sorted(unique.values(), key=rank)), lanes or Lanes())
+
+    def add(self, edits: Iterable[Edit], lanes: Lanes | None = None) -> Program:
+        return Program.of((*self.edits, *edits), self.lanes | (lanes or Lanes()))
+
+    def __bool__(self) -> bool:
+        return bool(self.edits)
+
+    def __deepcopy__(self, memo) -> Program:
+        return self
+
+    def at(self, stage: Stage, step: Step) -> tuple:
+        """The edits of one stage that act in this model call, in order."""
+        return tuple(e for e in self.edits if e.stage == stage and e.active(step))
+
+    def check(self, sites: Sequence[Site], steps: Sequence[Step]) -> None:
+        """Two different owners of one thing on the same rows, sites and steps: an error before the first step, naming both."""
+        for one, other in combinations(self.edits, 2):
+            if shared := one.owns & other.owns:
+                clash(one, other, sorted(shared), sites, steps)
+
+
+def clash(one: Edit, other: Edit, shared: Sequence[str], sites: Sequence[Site], steps: Sequence[Step]) -> None:
+    if isinstance(one, AttentionEdit) and isinstance(other, AttentionEdit):
+        site = next((s for s in sites if one.covers(s) and other.covers(s)), None)
+        if site is None:
+            return
+        place = f" at {site}"
+    else:
+        place = ""
+    for step in steps:
+        row = next((r for r in step.rows if one.takes(r) and other.takes(r)), None)
+        if row is not None and one.active(step) and other.active(step):
+            twice = "with two different settings, " if one.technique == other.technique else ""
+            raise ConcordError(f"{one.technique} and {other.technique} {twice}both set the {' and '.join(shared)} of {row.lane} image {row.sample} ({row.branch}){place}, "
+                               f"first in step {step.number}; give them different steps (start_percent, end_percent) or layers, or remove one")

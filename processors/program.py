@@ -1,0 +1,195 @@
+"""What a site computes is a plan; edits rewrite plans; each term runs once on the host's fused kernel.
+
+    out[row] = sum over terms:  gate * softmax(temperature * q [k1; k2; ...]^T / sqrt(d) + [b1; b2; ...]) [mix1 v1; mix2 v2; ...]
+
+R rows, H heads, N query tokens, M key tokens, D channels per head:  q [R, H, N, D];  k, v [R, H, M, D].
+Probabilities are never materialised: (P M) V = P (M V), so what a technique does to columns of P is kept beside V as `mix`.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from .errors import ConcordError
+
+Attend = Callable[[Tensor, Tensor, Tensor, "Tensor | None"], Tensor]  # q, k, v, bias -> [R, H, N, D]
+Change = Callable[..., "tuple[Term, ...]"]
+
+
+class Index(dict):
+    """Rows -> how to take them from a tensor: a slice where they are evenly spaced (a view), else an index made once per run and device."""
+
+    def __missing__(self, key: tuple[tuple[int, ...], torch.device]) -> slice | Tensor:
+        rows, device = key
+        step = rows[1] - rows[0] if len(rows) > 1 else 1
+        even = step > 0 and rows == tuple(range(rows[0], rows[0] + step * len(rows), step))
+        self[key] = slice(rows[0], rows[-1] + 1, step) if even else torch.tensor(rows, device=device)
+        return self[key]
+
+
+class Segment(NamedTuple):
+    """One named slice of a term's keys. Segments of one term share its softmax."""
+
+    name: str  # "own" for the model's keys, else the id of the edit that added it
+    k: Tensor
+    v: Tensor
+    bias: Tensor | float | None = None  # broadcasts to [R, H, N, M]; finite, even where it hides
+    mix: Tensor | None = None  # [M of k, M of v]: the columns of P as the values see them
+
+    def values(self) -> Tensor:
+        return self.v if self.mix is None else self.mix.to(self.v) @ self.v
+
+
+class Term(NamedTuple):
+    """One softmax."""
+
+    q: Tensor
+    segments: tuple[Segment, ...]
+    gate: Tensor | float = 1.0  # broadcasts to [R, 1, N, 1]
+    temperature: float = 1.0
+
+    def on(self, name: str, change: Callable[[Segment], Segment]) -> Term:
+        """The same term with `change` applied to the segments of that name."""
+        return self._replace(segments=tuple(change(s) if s.name == name else s for s in self.segments))
+
+    def pick(self, at: slice | Tensor) -> Term:
+        def shared(t):  # a bias or gate of length 1 is for all rows
+            return t[at] if isinstance(t, Tensor) and len(t) > 1 else t
+
+        return Term(self.q[at], tuple(Segment(s.name, s.k[at], s.v[at], shared(s.bias), s.mix) for s in self.segments), shared(self.gate), self.temperature)
+
+    def run(self, attend: Attend) -> Tensor:
+        q = self.q if self.temperature == 1 else self.q * self.temperature
+        if len(self.segments) == 1:
+            segment = self.segments[0]
+            bias = segment.bias if isinstance(segment.bias, Tensor) else None  # a constant over all keys cancels in the softmax
+            out = attend(q, segment.k, segment.values(), bias)
+        else:
+            k, v = torch.cat([s.k for s in self.segments], -2), torch.cat([s.values() for s in self.segments], -2)
+            out = attend(q, k, v, self.bias())
+        return out if isinstance(self.gate, float) and self.gate == 1 else out * self.gate
+
+    def bias(self) -> Tensor | None:
+        """The biases of all segments side by side, [R|1, H|1, N|1, M of all]."""
+        if all(s.bias is None for s in self.segments):
+            return None
+        parts = [s.bias if isinstance(s.bias, Tensor) else self.q.new_full((1, 1, 1, 1), s.bias or 0.0) for s in self.segments]
+        shape = torch.broadcast_shapes(*(p.shape[:-1] for p in parts))
+        return torch.cat([p.to(self.q).expand(*shape, s.k.shape[-2]) for p, s in zip(parts, self.segments, strict=True)], -1)
+
+
+class Group(NamedTuple):
+    """Rows of equal structure and their terms: one kernel call a term, whatever the batch."""
+
+    rows: tuple[int, ...]
+    terms: tuple[Term, ...]
+
+    def pick(self, rows: tuple[int, ...], index: Index) -> Group:
+        if rows == self.rows:
+            return self
+        at = index[tuple(map(self.rows.index, rows)), self.terms[0].q.device]
+        return Group(rows, tuple(t.pick(at) for t in self.terms))
+
+    def segment(self, name: str) -> Segment | None:
+        return next((s for t in self.terms for s in t.segments if s.name == name), None)
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What one site will compute for all rows of a call."""
+
+    own: Term  # as the model projected them; no edit changes these
+    groups: tuple[Group, ...]
+    index: Index = field(default_factory=Index)
+    bank: dict = field(default_factory=dict)  # givers that ran in another call, as they were at this sub-order
+
+    @classmethod
+    def of(cls, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None, counts: Sequence[int | None] = (), index: Index | None = None) -> Plan:
+        """The model's own attention. `counts`: true key tokens of each row; what a host repeated beyond them to fill the tensor is cut."""
+        index = Index() if index is None else index
+        own = Term(q, (Segment("own", k, v, bias),))
+        everything = Group(tuple(range(len(q))), (own,))
+        lengths: dict[int, list[int]] = {}
+        for row in everything.rows:
+            lengths.setdefault((counts[row] if counts else None) or k.shape[-2], []).append(row)
+        groups = []
+        for length, rows in lengths.items():
+            group = everything.pick(tuple(rows), index)
+            if length < k.shape[-2]:
+                cut = lambda s, m=length: s._replace(k=s.k[..., :m, :], v=s.v[..., :m, :], bias=s.bias if s.bias is None or s.bias.shape[-1] == 1 else s.bias[..., :m])
+                group = group._replace(terms=(group.terms[0].on("own", cut),))
+            groups.append(group)
+        return cls(own, tuple(groups), index)
+
+    def change(self, rows: Sequence[int], change: Change, givers: Sequence[int | tuple] | None = None) -> Plan:
+        """Give `rows` new terms: change(mine), or change(mine, theirs) with one giver per row (a row of this call, or a key of the bank).
+
+        Rows are split into groups only where their structure differs; an edit does no index arithmetic.
+        """
+        giver = dict(zip(rows, givers, strict=True)) if givers is not None else dict.fromkeys(rows)
+        home = {row: group for group in self.groups for row in group.rows}
+        groups = []
+        for group in self.groups:
+            parts: dict[object, list[int]] = {}
+            for row in group.rows:
+                lender = giver.get(row)
+                parts.setdefault(None if row not in giver else id(home[lender]) if isinstance(lender, int) else (lender,), []).append(row)
+            for part, inside in parts.items():
+                mine = group.pick(tuple(inside), self.index)
+                if part is not None:
+                    mine = mine._replace(terms=change(mine) if givers is None else change(mine, self.lend([giver[row] for row in inside], home)))
+                groups.append(mine)
+        return replace(self, groups=tuple(groups))
+
+    def more(self) -> Plan:
+        """Only what was added to the first term of each row."""
+        return replace(self, groups=tuple(group._replace(terms=group.terms[1:]) for group in self.groups))
+
+    def lend(self, givers: list, home: dict[int, Group]) -> Group:
+        """The givers' own terms, row for row; all of them in one group of this call, or one of the bank, which serves all."""
+        if isinstance(givers[0], int):
+            rows = tuple(givers)
+            group = home[rows[0]]
+            return group.pick(rows, self.index)
+        if givers[0] not in self.bank:
+            lane, group, branch, *_ = givers[0]
+            raise ConcordError(f"no {lane} image of group {group} in this {branch} call, and none was recorded before it; it must be in the same batch")
+        lent = self.bank[givers[0]]
+        return lent if len(givers) == 1 else lent.pick((lent.rows[0],) * len(givers), self.index)
+
+
+def execute(plan: Plan, attend: Attend = scaled_dot_product_attention, beside: Tensor | None = None) -> Tensor:
+    """Every term of every group, once; added to `beside`, if there is something. [R, H, N, D]"""
+    if len(plan.groups) == 1 and plan.groups[0].rows == tuple(range(len(plan.own.q))):
+        return total(plan.groups[0], attend, beside)
+    out = torch.empty_like(plan.own.q)
+    for group in plan.groups:
+        at = plan.index[group.rows, out.device]
+        out[at] = total(group, attend, None if beside is None else beside[at])
+    return out
+
+
+def total(group: Group, attend: Attend, beside: Tensor | None) -> Tensor:
+    parts = [term.run(attend) for term in group.terms]
+    if beside is not None:
+        parts.append(beside)
+    return sum(parts[1:], parts[0])
+
+
+def columns(group: Group, tokens: Sequence[int], name: str = "own", attend: Attend = scaled_dot_product_attention) -> Tensor:
+    """Probe: how much each query gives to `tokens` of one segment, as the values see it. [R, H, N, T], differentiable."""
+
+    def hot(s: Segment) -> Segment:
+        e = s.k.new_zeros(s.v.shape[-2], max(s.k.shape[-1], len(tokens)))  # as wide as k: fused kernels want it
+        if s.name == name:
+            e[list(tokens), range(len(tokens))] = 1
+        return s._replace(v=e.expand(*s.v.shape[:2], -1, -1))
+
+    asked = (t for t in group.terms if any(s.name == name for s in t.segments))
+    parts = [t._replace(segments=tuple(map(hot, t.segments))).run(attend) for t in asked]
+    return sum(parts[1:], parts[0])[..., : len(tokens)]

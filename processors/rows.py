@@ -1,0 +1,122 @@
+"""Who and where: the rows of one model call, the windows that they see, the lanes of a batch, the attention sites.
+
+Letters, here and everywhere: R rows, H heads, N query tokens, M key tokens, D channels per head, h w token grid, y x pixels.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .errors import ConcordError
+
+LANES = ("reference", "source", "plain", "target", "frame")  # givers before takers
+GIVERS = ("reference", "source")
+
+
+class View(NamedTuple):
+    """A window of the canvas in latent cells: `h` x `w` cells from (y, x). One that leaves the right or lower edge goes on at the other side."""
+
+    y: int
+    x: int
+    h: int
+    w: int
+    canvas: tuple[int, int]
+
+    @property
+    def wraps(self) -> bool:
+        return self.y + self.h > self.canvas[0] or self.x + self.w > self.canvas[1]
+
+    @property
+    def whole(self) -> bool:
+        return (self.y, self.x, self.h, self.w) == (0, 0, *self.canvas)
+
+    def crop(self, t: Tensor) -> Tensor:
+        """[..., H, W] on the canvas -> [..., h, w]: what this window sees of it."""
+        if self.wraps:
+            t = t.roll((-self.y, -self.x), (-2, -1))
+            return t[..., : self.h, : self.w]
+        return t[..., self.y : self.y + self.h, self.x : self.x + self.w]
+
+    def add(self, canvas: Tensor, t: Tensor) -> None:
+        """Add `t` [..., h, w] into `canvas` [..., H, W] where this window lies; the canvas is written in place."""
+        if self.wraps:
+            at = [torch.arange(start, start + size, device=t.device) % full
+                  for start, size, full in zip((self.y, self.x), (self.h, self.w), self.canvas, strict=True)]
+            canvas[..., at[0][:, None], at[1]] += t
+        else:
+            canvas[..., self.y : self.y + self.h, self.x : self.x + self.w] += t
+
+    def within(self, y: int, x: int, h: int, w: int) -> View:
+        """A window of this window, in cells of the whole canvas."""
+        return View((self.y + y) % self.canvas[0], (self.x + x) % self.canvas[1], h, w, self.canvas)
+
+
+class Row(NamedTuple):
+    """One entry of the batch of one model call."""
+
+    branch: str = "positive"
+    sample: int = 0
+    lane: str = "plain"
+    group: int = 0  # which giver serves which taker
+    view: View | None = None  # None: the whole canvas
+    entry: int = 0  # which conditioning of its branch
+    tokens: int | None = None  # true length of its prompt; None: as long as the tensor
+
+    @property
+    def place(self) -> tuple:
+        """What a giver shares with its takers, besides the group."""
+        return self.branch, self.entry, self.view
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """The roles that the samples of a batch play: (sample, lane, group) each; a sample without one is plain, in group 0."""
+
+    roles: tuple[tuple[int, str, int], ...] = ()
+
+    def __or__(self, other: Lanes) -> Lanes:
+        known = {sample: (lane, group) for sample, lane, group in self.roles}
+        for sample, lane, group in other.roles:
+            if known.setdefault(sample, (lane, group)) != (lane, group):
+                raise ConcordError(f"image {sample} of the batch would be both {known[sample][0]} and {lane} (groups {known[sample][1]} and {group}); "
+                                   "give the two techniques different images of the batch")
+        return Lanes(tuple(sorted((sample, *role) for sample, role in known.items())))
+
+    def row(self, sample: int) -> tuple[str, int]:
+        """Lane and group of one sample."""
+        return next(((lane, group) for s, lane, group in self.roles if s == sample), ("plain", 0))
+
+    def check(self, samples: int) -> None:
+        """Every role has its image, and no group two givers of one kind."""
+        givers = set()
+        for sample, lane, group in self.roles:
+            if sample >= samples:
+                raise ConcordError(f"the {lane} is image {sample} of the batch (counted from 0), but the batch holds {samples}; "
+                                   "raise the batch size of the latent, or choose an earlier image")
+            if lane in GIVERS and (lane, group) in givers:
+                raise ConcordError(f"group {group} has two images that play the {lane}; one serves all the others")
+            givers.add((lane, group))
+
+    def rows(self, branches: Iterable[tuple[str, int, View | None, int | None]], samples: int) -> tuple[Row, ...]:
+        """The row table of a call that stacks `branches` (branch, entry, view, tokens), each with all samples."""
+        roles = [self.row(sample) for sample in range(samples)]
+        return tuple(Row(branch, sample, *roles[sample], view, entry, tokens) for branch, entry, view, tokens in branches for sample in range(samples))
+
+
+@dataclass(frozen=True)
+class Site:
+    """One attention call in the network."""
+
+    kind: str  # self, cross, joint
+    index: int  # in execution order, counted per kind
+    stage: str = "mid"  # down, mid, up
+    heads: int = 0
+    grid: tuple[int, int] = (0, 0)  # token grid (h, w)
+    project: Callable[[Tensor], tuple[Tensor, Tensor]] | None = field(default=None, compare=False)  # tokens [S, M, C] -> own k, v [S, H, M, D]
+
+    def __str__(self) -> str:
+        return f"{self.kind}-attention {self.index} ({self.stage})"
