@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from .run import Step
 
 
+PLAIN = (str, bytes, int, float, complex, type(None), torch.dtype, torch.device)  # what repr tells apart
+
+
 class Stage(IntEnum):
     """What an edit acts on, in the order in which a step does it."""
 
@@ -75,7 +78,7 @@ class Edit:
     @cached_property
     def id(self) -> str:
         """The same content gives the same id in every process, so the order of nodes leaves no trace."""
-        digest = hashlib.sha256(type(self).__name__.encode())
+        digest = hashlib.sha256(f"{self.technique}/{type(self).__name__}".encode())  # two techniques may use one name
         for f in fields(self):
             feed(digest, f.name)
             feed(digest, getattr(self, f.name))
@@ -119,7 +122,9 @@ def feed(digest, value) -> None:
     elif isinstance(value, frozenset):
         feed(digest, sorted(value))
     else:
-        text = str(getattr(value, "id", None) or repr(value))
+        if not isinstance(value, PLAIN) and not hasattr(value, "id"):  # its repr may hold an address, or leave numbers out
+            raise TypeError(f"{value!r} in an edit has no content that can be told apart; use numbers, text, tensors, tuples, dicts, or a handle with an id")
+        text = str(value.id if hasattr(value, "id") else repr(value))
         digest.update(f"{type(value).__name__} {len(text)} {text}".encode())
 
 
@@ -169,5 +174,5 @@ def clash(one: Edit, other: Edit, shared: Sequence[str], sites: Sequence[Site], 
         row = next((r for r in step.rows if one.takes(r) and other.takes(r)), None)
         if row is not None and one.active(step) and other.active(step):
             twice = "with two different settings, " if one.technique == other.technique else ""
-            raise ConcordError(f"{one.technique} and {other.technique} {twice}both set the {' and '.join(shared)} of {row.lane} image {row.sample} ({row.branch}){place}, "
-                               f"first in step {step.number}; give them different steps (start_percent, end_percent) or layers, or remove one")
+            raise ConcordError(f"{one.technique} and {other.technique} {twice}both set the {' and '.join(shared)} of {row.lane} image {row.sample} ({row.branch})"
+                               f"{place}, first in step {step.number}; give them different steps (start_percent, end_percent) or layers, or remove one")

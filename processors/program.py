@@ -7,8 +7,8 @@ Probabilities are never materialised: (P M) V = P (M V), so what a technique doe
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -44,6 +44,11 @@ class Segment(NamedTuple):
     def values(self) -> Tensor:
         return self.v if self.mix is None else self.mix.to(self.v) @ self.v
 
+    def cut(self, m: int) -> Segment:
+        """Its first `m` keys."""
+        every = not isinstance(self.bias, Tensor) or self.bias.shape[-1] == 1  # one bias for all keys
+        return self._replace(k=self.k[..., :m, :], v=self.v[..., :m, :], bias=self.bias if every else self.bias[..., :m])
+
 
 class Term(NamedTuple):
     """One softmax."""
@@ -67,7 +72,7 @@ class Term(NamedTuple):
         q = self.q if self.temperature == 1 else self.q * self.temperature
         if len(self.segments) == 1:
             segment = self.segments[0]
-            bias = segment.bias if isinstance(segment.bias, Tensor) else None  # a constant over all keys cancels in the softmax
+            bias = segment.bias.to(q) if isinstance(segment.bias, Tensor) else None  # a constant over all keys cancels in the softmax
             out = attend(q, segment.k, segment.values(), bias)
         else:
             k, v = torch.cat([s.k for s in self.segments], -2), torch.cat([s.values() for s in self.segments], -2)
@@ -79,7 +84,7 @@ class Term(NamedTuple):
         if all(s.bias is None for s in self.segments):
             return None
         parts = [s.bias if isinstance(s.bias, Tensor) else self.q.new_full((1, 1, 1, 1), s.bias or 0.0) for s in self.segments]
-        shape = torch.broadcast_shapes(*(p.shape[:-1] for p in parts))
+        shape = [max(sizes) for sizes in zip(*(p.shape[:-1] for p in parts), strict=True)]
         return torch.cat([p.to(self.q).expand(*shape, s.k.shape[-2]) for p, s in zip(parts, self.segments, strict=True)], -1)
 
 
@@ -121,8 +126,7 @@ class Plan:
         for length, rows in lengths.items():
             group = everything.pick(tuple(rows), index)
             if length < k.shape[-2]:
-                cut = lambda s, m=length: s._replace(k=s.k[..., :m, :], v=s.v[..., :m, :], bias=s.bias if s.bias is None or s.bias.shape[-1] == 1 else s.bias[..., :m])
-                group = group._replace(terms=(group.terms[0].on("own", cut),))
+                group = group._replace(terms=(group.terms[0].on("own", lambda s, m=length: s.cut(m)),))
             groups.append(group)
         return cls(own, tuple(groups), index)
 
@@ -144,11 +148,14 @@ class Plan:
                 if part is not None:
                     mine = mine._replace(terms=change(mine) if givers is None else change(mine, self.lend([giver[row] for row in inside], home)))
                 groups.append(mine)
-        return replace(self, groups=tuple(groups))
+        return self.having(groups)
+
+    def having(self, groups: Iterable[Group]) -> Plan:
+        return Plan(self.own, tuple(groups), self.index, self.bank)
 
     def more(self) -> Plan:
         """Only what was added to the first term of each row."""
-        return replace(self, groups=tuple(group._replace(terms=group.terms[1:]) for group in self.groups))
+        return self.having(group._replace(terms=group.terms[1:]) for group in self.groups)
 
     def lend(self, givers: list, home: dict[int, Group]) -> Group:
         """The givers' own terms, row for row; all of them in one group of this call, or one of the bank, which serves all."""
@@ -190,6 +197,9 @@ def columns(group: Group, tokens: Sequence[int], name: str = "own", attend: Atte
             e[list(tokens), range(len(tokens))] = 1
         return s._replace(v=e.expand(*s.v.shape[:2], -1, -1))
 
-    asked = (t for t in group.terms if any(s.name == name for s in t.segments))
+    asked = [t for t in group.terms if any(s.name == name for s in t.segments)]
+    if not asked:
+        there = ", ".join(dict.fromkeys(s.name for t in group.terms for s in t.segments))
+        raise ConcordError(f"no keys named {name!r} to read columns of; there are {there}")
     parts = [t._replace(segments=tuple(map(hot, t.segments))).run(attend) for t in asked]
     return sum(parts[1:], parts[0])[..., : len(tokens)]

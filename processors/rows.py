@@ -55,6 +55,31 @@ class View(NamedTuple):
         return View((self.y + y) % self.canvas[0], (self.x + x) % self.canvas[1], h, w, self.canvas)
 
 
+    def pieces(self, area: View) -> tuple[Piece, ...]:
+        """Where an area of the canvas shows in this window: nowhere, in one piece, or (over the edge) in several."""
+        ys, xs = (cuts(*line) for line in zip(self[:2], self[2:4], area[:2], area[2:4], self.canvas, strict=True))
+        return tuple(Piece(View(y - self.y + up, x - self.x + left, h, w, (self.h, self.w)), View(y - area.y, x - area.x, h, w, (area.h, area.w)),
+                           View(y, x, h, w, self.canvas)) for y, h, up in ys for x, w, left in xs)
+
+
+class Piece(NamedTuple):
+    """A rectangle that a window and an area share, as each of the three counts it."""
+
+    in_window: View
+    in_area: View
+    on_canvas: View
+
+
+def cuts(start: int, size: int, area_start: int, area_size: int, full: int) -> list[tuple[int, int, int]]:
+    """(start, length, turn) of what an area on a line of `full` cells shares with a window, which may go on over the end: `turn` is then `full`."""
+    found = []
+    for turn in (0, full):
+        first, last = max(area_start, start - turn), min(area_start + area_size, start + size - turn, full)
+        if last > first:
+            found.append((first, last - first, turn))
+    return found
+
+
 class Row(NamedTuple):
     """One entry of the batch of one model call."""
 

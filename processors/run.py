@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
@@ -37,6 +37,12 @@ class Run:
             self.memory[key] = make()
         return self.memory[key]
 
+    def bank(self, call: int) -> dict:
+        """What the calls of one prediction lend each other; that of an earlier prediction is let go, because it is large."""
+        if self.memory.get("bank", (None,))[0] != call:
+            self.memory["bank"] = call, {}
+        return self.memory["bank"][1]
+
     def step(self, sigma: float, rows: Sequence[Row]) -> Step:
         """The step of a model call at `sigma`."""
         number, progress = self.once(("when", sigma), lambda: (self.number(sigma), self.progress(sigma)))
@@ -66,16 +72,26 @@ class Step:
     sigma: float = 1.0
     call: int = 0  # counts predictions, so that samplers which evaluate twice a step are told apart
     run: Run = field(default_factory=Run)
+    resolved: dict[Hashable, tuple] = field(default_factory=dict)  # who is meant, found once for all sites
 
     def where(self, edit) -> tuple[int, ...]:
         """The rows that an edit may change."""
-        return tuple(i for i, row in enumerate(self.rows) if edit.takes(row))
+        return self.resolve(edit, lambda: tuple(i for i, row in enumerate(self.rows) if edit.takes(row)))
 
     def givers(self, lane: str, takers: Sequence[int]) -> tuple[int | tuple, ...]:
         """For each taker the row of `lane` with its branch, entry and view: its place in this call, else its key in the bank.
 
         The giver of the taker's own group serves it; where only one group has a giver, that one serves all.
         """
+        return self.resolve((lane, tuple(takers)), lambda: self.find(lane, takers))
+
+    def resolve(self, question: Hashable, answer: Callable[[], tuple]) -> tuple:
+        """What is the same at every site is found once per call."""
+        if question not in self.resolved:
+            self.resolved[question] = answer()
+        return self.resolved[question]
+
+    def find(self, lane: str, takers: Sequence[int]) -> tuple[int | tuple, ...]:
         here: dict[tuple, dict[int, int]] = {}
         for i, row in enumerate(self.rows):
             if row.lane == lane:
@@ -135,12 +151,12 @@ def rewrite(edits: Sequence[AttentionEdit], plan: Plan, site: Site, step: Step) 
     """The plan with all edits done, in order. Lanes that the run keeps are recorded at every sub-order,
     so that a later call borrows what this one would have lent."""
     for order, group in groupby((e for e in edits if e.order < Order.OUTPUT), key=lambda e: e.order):
-        bank = step.once(("bank", site.kind, site.index, step.call, order), dict) if step.run.keep else {}
+        bank = step.run.bank(step.call).setdefault((site.kind, site.index, order), {}) if step.run.keep else {}
         for i, row in enumerate(step.rows):
             if row.lane in step.run.keep:
                 home = next(g for g in plan.groups if i in g.rows)
-                bank[row.lane, row.group, *row.place] = home.pick((i,), plan.index)
-        plan = replace(plan, bank=bank)
+                bank[(row.lane, row.group, *row.place)] = home.pick((i,), plan.index)
+        plan = Plan(plan.own, plan.groups, plan.index, bank)
         for edit in group:
             plan = edit.rewrite(plan, site, step)
     return plan

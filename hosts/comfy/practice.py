@@ -4,6 +4,7 @@ ComfyUI recognises models by the widths of the published ones, so these are buil
 """
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,18 @@ def renamed(state: dict[str, Tensor], names: dict[str, str]) -> dict[str, Tensor
     return {names[key]: value for key, value in state.items()}
 
 
+class PracticeTokenizer(comfy.sd1_clip.SD1Tokenizer):
+    """Names the words that the practice model never saw."""
+
+    def tokenize_with_weights(self, text: str, return_word_ids: bool = False, **kwargs: Any) -> Any:
+        if unknown := words.unknown_words(text):
+            logging.getLogger(__name__).warning(words.unknown_message(unknown))
+        return super().tokenize_with_weights(text, return_word_ids, **kwargs)
+
+
 def clip() -> Any:
     tower = {**practice.TEXT, "eos_token_id": words.END}
-    clip = comfy.sd.CLIP(comfy.supported_models_base.ClipTarget(comfy.sd1_clip.SD1Tokenizer, comfy.sd1_clip.SD1ClipModel),
+    clip = comfy.sd.CLIP(comfy.supported_models_base.ClipTarget(PracticeTokenizer, comfy.sd1_clip.SD1ClipModel),
                          model_options={"clip_l_model_config": tower, "dtype": torch.float32})
     state = read("text_encoder")
     table = "text_model.embeddings.token_embedding.weight"

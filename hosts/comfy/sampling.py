@@ -47,4 +47,4 @@ def calc_cond_batch(executor, model, conds, x, timestep, model_options):
     views = views_of(step, tuple(x.shape[-2:]))
     if not views:
         return predict(None, x, conds)
-    return fuse(step, views, x, lambda view, crop: predict(view, crop, [cut(branch, view, session, model) for branch in conds]))
+    return fuse(step, views, x, lambda view, crop: predict(view, crop, [cut(branch, view, session, model, crop.device) for branch in conds]))

@@ -3,41 +3,70 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from comfy.conds import CONDNoiseShape
 from comfy.utils import common_upscale
+from torch import Tensor
 
+from ...processors.errors import ConcordError
 from ...processors.rows import View
 from .session import Session
 
 
-def cut(branch: list[dict] | None, view: View, session: Session, model: Any) -> list[dict] | None:
+def cut(branch: list[dict] | None, view: View, session: Session, model: Any, device: torch.device) -> list[dict] | None:
     """The conditions of one branch for one window; entries whose area the window does not touch are left out."""
     if branch is None:
         return None
-    return [seen for cond in branch if (seen := cut_one(cond, view, session, model)) is not None]
+    return [seen for cond in branch for seen in cut_one(cond, view, session, model, device)]
 
 
-def cut_one(cond: dict, view: View, session: Session, model: Any) -> dict | None:
+def cut_one(cond: dict, view: View, session: Session, model: Any, device: torch.device) -> list[dict]:
+    """One condition for one window: itself, nothing, or the pieces of its area."""
+    if "gligen" in cond:
+        raise ConcordError("GLIGEN boxes do not follow the windows of MultiDiffusion; remove GLIGENTextBoxApply from this prompt, or MultiDiffusion from the model")
     seen = dict(cond)
-    if cond.get("area") is not None and len(cond["area"]) == 4:
-        seen["area"] = cut_area(cond["area"], view)
-        if seen["area"] is None:
-            return None
-    if cond.get("mask") is not None:
-        seen["mask"] = view.crop(cond["mask"])
     seen["model_conds"] = {key: value._copy_with(view.crop(value.cond)) if isinstance(value, CONDNoiseShape) else value
                            for key, value in cond.get("model_conds", {}).items()}
-    if cond.get("control") is not None:
-        seen["control"] = control_for(cond["control"], view, session, model)
-    return seen
+    area = area_of(cond, view.canvas)
+    mask = cond.get("mask")
+    if area is not None and mask is None:  # the host feathers an area's edges; a window sees a part of that feather, not one of its own
+        mask = session.run.once(("feather", area, device), lambda: feathered(area).to(device))
+    if mask is not None:
+        seen["mask"] = view.crop(mask)
+    if area is None:
+        return [with_control(seen, view, session, model)]
+    return [with_control({**seen, "area": (*piece.in_window[2:4], *piece.in_window[:2]), "uuid": (cond.get("uuid"), number)}, piece.in_area, session, model)
+            for number, piece in enumerate(view.pieces(area))]
 
 
-def cut_area(area: tuple[int, int, int, int], view: View) -> tuple[int, int, int, int] | None:
-    """(h, w, y, x) on the canvas -> the part inside the window, from the window's corner. None: no part."""
+def area_of(cond: dict, canvas: tuple[int, int]) -> View | None:
+    """The host's area (h, w, y, x), as far as it lies on the canvas."""
+    area = cond.get("area")
+    if area is None or len(area) != 4:
+        return None
     h, w, y, x = area
-    top, left = max(y, view.y), max(x, view.x)
-    bottom, right = min(y + h, view.y + view.h), min(x + w, view.x + view.w)
-    return (bottom - top, right - left, top - view.y, left - view.x) if bottom > top and right > left else None
+    return View(y, x, min(h, canvas[0] - y), min(w, canvas[1] - x), canvas)
+
+
+def feathered(area: View) -> Tensor:
+    """[1, H, W]: 1 in the area, rising over up to 8 cells (a quarter of it at most) from every edge that is not the canvas's; as the host does it."""
+    ramps = []
+    for start, size, full in zip(area[:2], area[2:4], area.canvas, strict=True):
+        ramp, width = torch.ones(size), min(8, size // 4)
+        rise = torch.arange(1, width + 1) / max(1, width)
+        if start != 0:
+            ramp[:width] *= rise
+        if start + size < full:
+            ramp[size - width :] *= rise.flip(0)
+        ramps.append(ramp)
+    weight = torch.zeros(1, *area.canvas)
+    area.add(weight, ramps[0][:, None] * ramps[1])
+    return weight
+
+
+def with_control(cond: dict, view: View, session: Session, model: Any) -> dict:
+    control = cond.get("control")
+    return cond if control is None else {**cond, "control": control_for(control, view, session, model)}
 
 
 def control_for(control: Any, view: View, session: Session, model: Any) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from ..edit import AttentionEdit, Order
@@ -77,7 +78,8 @@ def adain(x: Tensor, like: Tensor, eps: float = 1e-5) -> Tensor:
 
 
 def statistics(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
-    return x.mean(-2, keepdim=True), (x.var(-2, keepdim=True, correction=min(1, x.shape[-2] - 1)) + eps).sqrt()
+    variance, mean = torch.var_mean(x, -2, correction=min(1, x.shape[-2] - 1), keepdim=True)  # one look at x
+    return mean, (variance + eps).sqrt()
 
 
 def style_aligned(share: bool = True, adain: str = "qk", scale: float = 1.0, shift: float = 0.0, window: tuple[float, float] = (0.0, 1.0),

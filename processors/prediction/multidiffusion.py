@@ -62,7 +62,8 @@ def multidiffusion(size: tuple[int, int], stride: tuple[int, int], fusion: str =
                    window: tuple[float, float] = (0.0, 1.0)) -> tuple[Edit, ...]:
     """MultiDiffusion as edits. size, stride: latent cells (y, x), 1 <= stride <= size; window: progress in which windows are used."""
     if min(size) < 1 or min(stride) < 1 or stride[0] > size[0] or stride[1] > size[1]:
-        raise ConcordError(f"windows of {size[0]} x {size[1]} latent cells every {stride[0]} x {stride[1]} leave gaps; the stride must be 1 to the window's size")
+        raise ConcordError(f"windows of {size[0]} x {size[1]} latent cells every {stride[0]} x {stride[1]} leave gaps; "
+                           "the stride must be 1 to the window's size")
     if fusion not in FUSIONS:
         raise ConcordError(f"unknown fusion {fusion!r}; there are {', '.join(FUSIONS)}")
     return Windows(size=size, stride=stride, wrap=wrap, window=window), Fusion(kind=fusion, window=window)

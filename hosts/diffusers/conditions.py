@@ -1,0 +1,100 @@
+"""One prediction: what each branch says about x, its entries stacked into as few network calls as fit, and averaged where they overlap."""
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from ...processors.edit import Stage
+from ...processors.rows import View
+from ...processors.run import Run
+from ...processors.views import fuse, views_of
+from .entries import Entry
+from .model import Model
+from .unet import editing, sites
+from .windows import cut
+
+Conditions = Mapping[str, Sequence[Entry]]  # branch -> its entries
+
+
+def evaluate(model: Model, conds: Conditions, x: Tensor, sigma: Tensor, run: Run) -> dict[str, Tensor]:
+    """-> the clean latent that each branch predicts, [B, C, H, W], through windows where the program has some.
+
+    x [B, C, H, W] at noise levels sigma [B]. Where no entry of a branch acts, it predicts 0.
+    """
+    run.calls += 1
+    step = run.step(float(sigma[0]), ())
+    views = views_of(step, (x.shape[-2], x.shape[-1]))
+    if not views:
+        return evaluate_window(model, conds, x, sigma, run)
+
+    def predict(view: View, crop: Tensor) -> list[Tensor]:
+        seen = {branch: [part for entry in entries for part in cut(entry, view, run)] for branch, entries in conds.items()}
+        return list(evaluate_window(model, seen, crop, sigma, run).values())
+
+    return dict(zip(conds, fuse(step, views, x, predict), strict=True))
+
+
+def evaluate_window(model: Model, conds: Conditions, x: Tensor, sigma: Tensor, run: Run) -> dict[str, Tensor]:
+    """One window, or the whole canvas: the entries of all branches in as few network calls as fit, averaged where they overlap."""
+    sums = {branch: torch.zeros_like(x) for branch in conds}
+    counts = {branch: torch.full_like(x, 1e-37) for branch in conds}
+    level = float(sigma[0])
+    acting = [entry for entries in conds.values() for entry in entries if entry.acts(level)]
+    for call in _calls(acting, len(x), model.rows_per_call):
+        inputs = torch.cat([_seen(x, entry) for entry in call])
+        outputs = call_network(model, inputs, sigma.repeat(len(call)), call, run).chunk(len(call))
+        for entry, output in zip(call, outputs, strict=True):
+            _add(sums[entry.branch], entry, output * entry.weight)
+            _add(counts[entry.branch], entry, entry.weight)
+    return {branch: sums[branch] / counts[branch] for branch in conds}
+
+
+def call_network(model: Model, x: Tensor, sigma: Tensor, entries: Sequence[Entry], run: Run) -> Tensor:
+    """The one place where the network is called: x [R, C, h, w], sigma [R] -> clean latents [R, C, h, w], rows in the order of `entries`, samples inside."""
+    level = sigma.view(-1, 1, 1, 1)
+    scaled = x / (level**2 + 1) ** 0.5
+    context = _stack_texts([entry.context for entry in entries])
+    added = {key: torch.cat([entry.added[key] for entry in entries]) for key in entries[0].added}
+    rows = run.program.lanes.rows([(entry.branch, entry.index, entry.seen, entry.context.shape[1]) for entry in entries], run.samples)
+    step = run.step(float(sigma[0]), rows)
+    control = entries[0].control
+    residuals = control and control.residuals(scaled, sigma, context, added, len(entries), model.sampling, step)
+    places = run.once("sites", lambda: sites(model.network))
+    with editing(places, run.program.at(Stage.ATTENTION, step), step, (x.shape[-2], x.shape[-1])):
+        noise = model.network(
+            scaled.to(model.dtype), model.sampling.timestep(sigma).float(), encoder_hidden_states=context, added_cond_kwargs=added or None,
+            down_block_additional_residuals=residuals and [r.to(model.dtype) for r in residuals[:-1]],
+            mid_block_additional_residual=residuals and residuals[-1].to(model.dtype), return_dict=False,
+        )[0]
+    return x - noise.float() * level
+
+
+def _calls(entries: list[Entry], batch: int, most_rows: int | None) -> Iterator[list[Entry]]:
+    """Stacks of entries that run in one call: ComfyUI's order, the last one first, halves and thirds of a stack that is too large."""
+    left = list(entries)
+    while left:
+        stack = [entry for entry in reversed(left) if entry.stacks_with(left[0])]
+        sizes = (len(stack) // parts for parts in range(1, len(stack) + 1))
+        stack = stack[: next((size for size in sizes if most_rows is None or size * batch <= most_rows), 1)]
+        left = [entry for entry in left if entry not in stack]
+        yield stack
+
+
+def _stack_texts(contexts: list[Tensor]) -> Tensor:
+    """Shorter prompts are repeated to the common length: repeating all keys of a softmax changes nothing."""
+    length = math.lcm(*(context.shape[1] for context in contexts))
+    return torch.cat([context.repeat(1, length // context.shape[1], 1) for context in contexts])
+
+
+def _seen(x: Tensor, entry: Entry) -> Tensor:
+    return entry.view.crop(x) if entry.view else x
+
+
+def _add(canvas: Tensor, entry: Entry, t: Tensor) -> None:
+    if entry.view:
+        entry.view.add(canvas, t)
+    else:
+        canvas += t

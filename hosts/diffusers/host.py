@@ -1,0 +1,47 @@
+"""What nodes ask of their host, where diffusers is the host. `hosts/comfy/host.py` has the same functions."""
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from torch import Tensor
+
+from ...practice import model as practice
+from ...processors.edit import Edit
+from ...processors.errors import ConcordError
+from ...processors.features.controlnet import ControlResiduals
+from ...processors.rows import Lanes
+from .control import Control
+from .model import Model
+from .practice import load_adapter as practice_adapter
+from .practice import load_control_net as practice_control_net
+from .practice import load_model as practice_model
+
+__all__ = ["apply_control", "attach", "native_pixels", "practice_adapter", "practice_control_net", "practice_model"]
+
+
+def attach(model: Model, *edits: Edit, lanes: Lanes | None = None) -> Model:
+    """`model` with these edits added to its program. Neutral edits leave no trace."""
+    if not isinstance(model, Model):
+        raise ConcordError(f"a MODEL was expected, got a {type(model).__name__}; connect a checkpoint loader")
+    program = model.program.add(edits, lanes)
+    return replace(model, program=program) if program else model
+
+
+def apply_control(positive: list, negative: list, control_net: Control, image: Tensor, edit: ControlResiduals, vae: Any = None) -> tuple[list, list]:
+    """Both conditionings with the control net added after those that are there, weighed by `edit`. image [B, y, x, C] 0..1."""
+    if edit.neutral():
+        return positive, negative
+    after = cache(lambda before: replace(control_net.on(image[..., :3], 1.0, previous=before), edit=edit))
+    with_control = lambda conditioning: [[text, {**meta, "control": after(meta.get("control")), "control_apply_to_uncond": False}] for text, meta in conditioning]
+    return with_control(positive), with_control(negative)
+
+
+def native_pixels(model: Model) -> int:
+    """The picture size that a model was made for."""
+    if model.network.config.cross_attention_dim == practice.UNET["cross_attention_dim"]:
+        return 8 * practice.UNET["sample_size"]
+    return 1024 if model.family == "sdxl" else 512
+
+
