@@ -1,0 +1,62 @@
+"""Train the image adapter and its vision tower beside the frozen UNet."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .adapter import ImageAdapter, prepare
+from .data import Shards, token_rows
+from .drawing import render
+from .model import new_vision
+from .noise import Noiser
+from .world import SHAPES, Scene
+
+
+def new_adapter(unet: nn.Module, seed: int = 0) -> nn.ModuleDict:
+    """An untrained vision tower and adapter."""
+    torch.manual_seed(seed)
+    parts = nn.ModuleDict({"vision": new_vision(), "adapter": ImageAdapter()})
+    parts["adapter"].start_from(unet)
+    return parts
+
+
+def relative(scene: Scene, rng: np.random.Generator) -> Scene:
+    """A reference for `scene`: the same colours, textures and background; each object is turned a little, its size is
+    another, and half of the time it has another shape or place too, so that a prompt can ask for one of its own."""
+    if scene.wide is not None:
+        return replace(scene, seed=int(rng.integers(1 << 31)))
+    other = rng.random() < 0.5
+    things = []
+    for thing in scene.things:
+        shape = SHAPES[rng.integers(len(SHAPES))] if other else thing.shape
+        change = {"shape": shape, "angle": float(rng.uniform(-0.2, 0.2)), "radius": float(rng.uniform(0.15, 0.2))}
+        if other and len(scene.things) == 1:
+            change |= {"x": float(rng.uniform(0.25, 0.75)), "y": float(rng.uniform(0.25, 0.75))}
+        things.append(replace(thing, **change))
+    return replace(scene, things=tuple(things))
+
+
+class AdapterLoss:
+    """Noise-prediction error with the reference. Captions leave out most colours, textures and backgrounds: the picture has to tell."""
+
+    def __init__(self, parts: nn.ModuleDict, pair: nn.ModuleDict, shards: Shards, device: torch.device, seed: int = 0) -> None:
+        self.parts, self.pair, self.shards, self.device = parts, pair.eval().requires_grad_(False), shards, device
+        self.noiser, self.rng = Noiser(device), np.random.default_rng(seed)
+        parts["adapter"].attach(pair["unet"])
+
+    def __call__(self, step: int, batch: int) -> Tensor:
+        drawn = self.shards.draw(self.rng, batch)
+        tokens = token_rows(drawn.scenes, self.rng, drop=0.2, style=0.75).to(self.device)
+        images = torch.stack([render(relative(scene, self.rng), 128, 128).image for scene in drawn.scenes]).to(self.device)
+        kept = torch.rand(batch, 1, device=self.device) > 0.08  # without a picture: zeros in its place
+        noised = self.noiser(drawn.latents)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            with torch.no_grad():
+                told = self.pair["text"](tokens)[0]
+            shown = self.parts["adapter"].image_proj(self.parts["vision"](prepare(images)).image_embeds * kept)
+            predicted = self.pair["unet"](noised.noisy, noised.steps, torch.cat([told, shown.to(told.dtype)], 1)).sample
+        return noised.loss(predicted, drawn.weight)

@@ -1,0 +1,106 @@
+"""Hooks of other packs besides replace functions, placed before and after ours: all act, as if alone."""
+import torch
+from techniques import STYLE, assert_differs, before_and_after, hooked, ours, plain, run
+
+
+def check_override():
+    """optimized_attention_override runs at every attention call, ours too."""
+    calls = []
+
+    def override(function, *args, **kwargs):
+        calls.append(1)
+        return 1.2 * function(*args, **kwargs)
+
+    def hook(patcher):
+        patcher.model_options["transformer_options"]["optimized_attention_override"] = override
+
+    below, above = before_and_after(hook)
+    assert torch.equal(below, above)
+    assert_differs(below, run(ours(plain())))
+    calls.clear()
+    hooked(hook)
+    least = len(calls)
+    calls.clear()
+    before_and_after(hook)
+    assert len(calls) >= 2 * least
+
+
+def check_list_patches():
+    """Patches of the host's lists run as often as without us, and act."""
+    calls = []
+
+    def inputs(q, k, v, extra):
+        calls.append(extra["block"])
+        return q * 1.1, k, v
+
+    def output(n, extra):
+        calls.append(extra["block"])
+        return n * 0.9
+
+    def block(h, *rest):
+        calls.append("block")
+        return (h * 1.01, *rest[:-1]) if len(rest) > 1 else h * 1.01
+
+    hooks = {"attn1_patch": inputs, "attn2_patch": inputs, "attn1_output_patch": output, "attn2_output_patch": output,
+             "input_block_patch": block, "output_block_patch": block}
+    for name, function in hooks.items():
+        hook = lambda patcher: getattr(patcher, f"set_model_{name}")(function)  # noqa: B023
+        below, above = before_and_after(hook)
+        assert torch.equal(below, above), name
+        assert_differs(below, run(ours(plain())))
+        calls.clear()
+        hooked(hook)
+        alone = list(calls)
+        calls.clear()
+        setup = STYLE.apply(plain())
+        hook(setup[0])
+        run(setup)
+        assert calls == alone, name
+
+
+def check_function_wrapper():
+    """model_function_wrapper: an identity changes nothing; a tiler that keeps the batch runs."""
+    through = lambda apply_model, a: apply_model(a["input"], a["timestep"], **a["c"])
+
+    def tiles(apply_model, a):
+        halves = a["input"].chunk(2, dim=-1)
+        c = {key: value for key, value in a["c"].items() if key != "control"}
+        return torch.cat([apply_model(half, a["timestep"], **c) for half in halves], -1)
+
+    expected = run(ours(plain()))
+    for samples in before_and_after(lambda patcher: patcher.set_model_unet_function_wrapper(through)):
+        assert torch.equal(samples, expected)
+    below, above = before_and_after(lambda patcher: patcher.set_model_unet_function_wrapper(tiles))
+    assert torch.equal(below, above)
+
+
+def check_widened_batch_is_refused():
+    """A node that changes the number of rows is named, not guessed around."""
+    def widen(apply_model, a):
+        x = torch.cat([a["input"]] * 3)
+        c = {**a["c"], "c_crossattn": torch.cat([a["c"]["c_crossattn"]] * 3)}
+        return apply_model(x, torch.cat([a["timestep"]] * 3), **c)[: len(a["input"])]
+
+    setup = STYLE.apply(plain())
+    setup[0].set_model_unet_function_wrapper(widen)
+    try:
+        run(setup)
+    except Exception as error:
+        assert "batch" in str(error) and "\n" not in str(error), error
+    else:
+        raise AssertionError("a widened batch was accepted")
+
+
+def check_guidance_functions():
+    """cfg functions of other packs see the same and act, before and after."""
+    def post(a):
+        return a["denoised"] * 0.95
+
+    def pre(a):
+        return [out * 1.05 for out in a["conds_out"]]
+
+    for hook in (lambda p: p.set_model_sampler_post_cfg_function(post), lambda p: p.set_model_sampler_pre_cfg_function(pre),
+                 lambda p: p.set_model_sampler_cfg_function(lambda a: a["uncond"] + (a["cond"] - a["uncond"]) * 2.0)):
+        below, above = before_and_after(hook)
+        assert torch.equal(below, above)
+        assert_differs(below, run(ours(plain())))

@@ -1,0 +1,53 @@
+"""Both hosts give the same numbers for the same weights over whole runs, with every technique, alone and together."""
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+
+CASES = (
+    "plain", "aligned", "aligned otherwise", "aligned at cfg 1", "aligned, 154 tokens and 77", "aligned, two positives with an area", "windows",
+    "windows, gaussian, all around", "windows, odd sizes", "windows, area and mask", "windows all around, area", "controlled", "controlled twice",
+    "all three", "all three, ancestral", "all three, other order",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def ours() -> dict[str, torch.Tensor]:
+    pytest.importorskip("diffusers", reason="the headless extra is not installed")
+    torch.set_num_threads(1)
+    path = Path(__file__).parent / "scripts/agreement.py"
+    spec = importlib.util.spec_from_file_location("agreement", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.in_diffusers()
+
+
+@pytest.fixture(scope="session")
+def theirs(in_host) -> dict[str, torch.Tensor]:
+    return in_host("agreement.py", "in_comfyui")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_same_numbers(ours, theirs, case):
+    assert set(ours) == set(theirs) == set(CASES)
+    assert torch.isfinite(theirs[case]).all()
+    assert (ours[case] - theirs[case]).abs().max() / theirs[case].abs().max() < 1e-4
+
+
+def test_order_of_nodes_leaves_no_trace(ours, theirs):
+    for made in (ours, theirs):
+        assert torch.equal(made["all three"], made["all three, other order"])
+
+
+def test_every_case_does_something(ours):
+    alike = [(a, b) for a in CASES for b in CASES if a < b and {a, b} != {"all three", "all three, other order"}
+             and ours[a].shape == ours[b].shape and torch.allclose(ours[a], ours[b], atol=1e-3)]
+    assert not alike
+
+
+def test_the_reference_is_as_in_its_single_run(ours):
+    assert torch.allclose(ours["aligned"][0], ours["plain"][0], atol=1e-5)

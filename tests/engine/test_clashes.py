@@ -1,0 +1,82 @@
+"""What cannot compose is refused before the first step, naming both techniques, the row, the site and the step; what never meets is not."""
+from __future__ import annotations
+
+import pytest
+from concord.processors.attention.style_aligned import AlignStatistics, style_aligned
+from concord.processors.edit import Program
+from concord.processors.errors import ConcordError
+from concord.processors.prediction.multidiffusion import Windows
+from concord.processors.rows import Lanes
+from concord.processors.run import Run
+
+from concord.tests.engine.edits_copy import CopyMaps
+from concord.tests.engine.edits_cross import POSITIVE, RegionPrompts
+from concord.tests.engine.edits_self import FrameAttention, MutualAttention, StyleInjection
+from concord.tests.engine.table import LEFT, TEXTS, TOP
+from concord.tests.engine.toy import BRANCHES, Toy, lanes
+
+SIGMAS = (14.0, 7.0, 3.0, 1.0, 0.0)
+PROGRESS = dict(zip(SIGMAS, (0.0, 0.25, 0.5, 0.75, 1.0), strict=True))
+
+
+def check(*edits, samples: int = 4, roles: Lanes | None = None) -> None:
+    program = Program.of(edits, lanes(4) if roles is None else roles)
+    Run(program, samples, SIGMAS, PROGRESS.__getitem__).check(Toy().sites(), BRANCHES)
+
+
+def test_the_message_names_techniques_row_site_and_step():
+    with pytest.raises(ConcordError) as error:
+        check(CopyMaps(on="self", window=(0.5, 1.0)), MutualAttention(layers=frozenset({1})))
+    message = str(error.value)
+    for part in ("PromptToPrompt", "MasaCtrl", "keys", "target image 2", "positive", "self-attention 1 (mid)", "step 2", "start_percent", "remove one"):
+        assert part in message
+    assert "queries" not in message  # only one of them sets those
+
+
+def test_one_technique_with_two_settings():
+    with pytest.raises(ConcordError, match="StyleAligned and StyleAligned with two different settings, both set the statistics"):
+        check(*style_aligned(adain="qk"), *style_aligned(adain="q"))
+
+
+def test_two_kinds_of_windows():
+    with pytest.raises(ConcordError, match="both set the windows"):
+        check(Windows(size=(8, 8)), Windows(size=(16, 16)))
+
+
+MEET = {
+    "masks or none": (MutualAttention(), MutualAttention(source_mask=LEFT, target_mask=TOP)),
+    "source or style": (MutualAttention(), StyleInjection()),
+    "maps or keys": (CopyMaps(on="self"), StyleInjection()),
+    "two regions": (RegionPrompts(texts=TEXTS, masks=(LEFT, TOP)), RegionPrompts(texts=TEXTS, masks=(TOP, LEFT))),
+    "windows that overlap in one step": (MutualAttention(window=(0.0, 0.3)), StyleInjection(window=(0.25, 1.0))),
+    "one layer in common": (MutualAttention(layers=frozenset({0, 1})), StyleInjection(layers=frozenset({1}))),
+}
+PART = {
+    "windows": (MutualAttention(window=(0.0, 0.5)), StyleInjection(window=(0.5, 1.0))),
+    "layers": (MutualAttention(layers=frozenset({0})), StyleInjection(layers=frozenset({1}))),
+    "lanes": (MutualAttention(), FrameAttention()),
+    "kinds of site": (MutualAttention(), CopyMaps(on="cross")),
+    "branches": (AlignStatistics(branches=POSITIVE), AlignStatistics(of="q", branches=frozenset({"negative"}))),
+    "different things": (AlignStatistics(), CopyMaps(on="self"), RegionPrompts(texts=TEXTS, masks=(LEFT, TOP))),
+    "windows of the canvas": (Windows(size=(8, 8), window=(0.0, 0.5)), Windows(size=(16, 16), window=(0.5, 1.0))),
+}
+
+
+@pytest.mark.parametrize("edits", MEET.values(), ids=MEET)
+def test_two_owners_that_meet_are_refused(edits):
+    with pytest.raises(ConcordError, match="both set the"):
+        check(*edits)
+
+
+@pytest.mark.parametrize("edits", PART.values(), ids=PART)
+def test_two_owners_that_never_meet_are_not(edits):
+    check(*edits)
+
+
+def test_a_batch_without_their_lane_has_no_clash():
+    check(MutualAttention(), StyleInjection(), samples=1, roles=Lanes())
+
+
+def test_a_lane_outside_of_the_batch_is_refused_when_the_run_starts():
+    with pytest.raises(ConcordError, match="the target is image 2 of the batch .* holds 2; raise the batch size"):
+        check(*style_aligned(), samples=2)
