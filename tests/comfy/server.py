@@ -59,8 +59,8 @@ class Server:
     def json(self, path: str):
         return json.loads(self.get(path) or b"null")
 
-    def run(self, prompt: dict) -> dict[str, list[bytes]]:
-        """Queues an API-format graph and waits: PNG files by the id of the node that made them."""
+    def run(self, prompt: dict) -> dict[str, bytes]:
+        """Queues an API-format graph and waits: the PNG files that it made, by name."""
         body = json.dumps({"prompt": prompt}).encode()
         queued = self.ask(urllib.request.Request(self.address + "/prompt", body, {"Content-Type": "application/json"}))
         prompt_id = json.loads(queued or b"{}")["prompt_id"]
@@ -68,8 +68,8 @@ class Server:
         history = self.json(f"/history/{prompt_id}")[prompt_id]
         if history["status"]["status_str"] != "success":
             raise AssertionError("\n".join(str(message) for message in history["status"]["messages"] if message[0] == "execution_error"))
-        files = {node: output.get("images", []) for node, output in history["outputs"].items()}
-        return {node: [self.get("/view?" + urllib.parse.urlencode(image)) or b"" for image in images] for node, images in files.items()}
+        images = [image for output in history["outputs"].values() for image in output.get("images", [])]
+        return {image["filename"]: self.get("/view?" + urllib.parse.urlencode(image)) or b"" for image in images}
 
     def wait_for(self, ready: Callable[[], object], seconds: float, what: str) -> None:
         end = time.monotonic() + seconds

@@ -13,9 +13,11 @@ from concord.hosts.diffusers.loading.tower import TowerConfig
 from safetensors.torch import save_file
 
 PROMPTS = [
-    "", " ", "a red cat", "A Photo Of A CAT", "a (red:1.2) cat", "(a (very (red)) cat)", "(((deep)))", "(a:0.5)(b:1.5)", "((a:0.5) b:1.5)", "[not] {a} <weight>",
-    "a \\(escaped\\) bracket", "(half \\( open:1.3)", "unbalanced (bracket", "unbalanced) bracket (here", ")(", "()", "(:1.2)", "(a:b:1.4)", "(a:)", "(a:nan)",
-    "(word:-1)", "(word:1e1)", "(time 12:30)", "ünïcödé naïve café", "\u0041\u030a ngstrom", "日本語の猫", "🐱🔥 emoji", "tab\tand\nnewline  and   spaces", "don't you've it's we'll",
+    "", " ", "a red cat",
+    "A Photo Of A CAT", "a (red:1.2) cat", "(a (very (red)) cat)", "(((deep)))", "(a:0.5)(b:1.5)", "((a:0.5) b:1.5)", "[not] {a} <weight>",
+    "a \\(escaped\\) bracket", "(half \\( open:1.3)", "unbalanced (bracket", "unbalanced) bracket (here", ")(", "()", "(:1.2)", "(a:b:1.4)", "(a:)",
+    "(word:-1)", "(word:1e1)", "(time 12:30)", "ünïcödé naïve café", "\u0041\u030a ngstrom", "日本語の猫", "🐱🔥 emoji",
+    "tab\tand\nnewline  and   spaces", "don't you've it's we'll",
     "1234567890 3.14", "semi;colon!!! ??? ... ---", "no embeddings:here", "<|endoftext|> in the middle", "a, b, c, d", "x" * 300,
     "word " * 74, "word " * 75, "word " * 76, "many words " * 60, "start, (" + "weighted words " * 40 + ":1.3), " + "and on " * 30,
     "(six tokens in this one group:1.1)" * 20, "\0\1 control \0\2", "(a\nb:1.1)\n(c)",
@@ -47,8 +49,7 @@ def difference(ours: torch.Tensor, theirs: torch.Tensor) -> float:
 def test_tokens_and_weights(in_host):
     from concord.hosts.diffusers.loading.chunks import chunks
 
-    prompts = [prompt for prompt in PROMPTS if "nan" not in prompt]
-    for prompt, theirs in zip(prompts, in_host("text.py", "tokens", prompts=prompts), strict=True):
+    for prompt, theirs in zip(PROMPTS, in_host("text.py", "tokens", prompts=PROMPTS), strict=True):
         for name, pad in (("l", 49407), ("g", 0)):
             ours = [[list(pair) for pair in chunk] for chunk in chunks(prompt, pad, partial(pytest.fail, pytrace=False))]
             assert ours == theirs[name], f"{prompt!r}, tower {name}"

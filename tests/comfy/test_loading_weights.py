@@ -6,9 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
-from safetensors.torch import save_file
-
 from concord.hosts.diffusers.loading.build import build
 from concord.hosts.diffusers.loading.clip import Clip, Tower
 from concord.hosts.diffusers.loading.control import load_control_net
@@ -19,6 +16,8 @@ from concord.hosts.diffusers.loading.unet import unet_config
 from concord.hosts.diffusers.loading.unet_keys import diffusers_name, module_names, shape_of, to_diffusers
 from concord.hosts.diffusers.loading.vision import Vision, vision_config
 from concord.hosts.diffusers.model import Model
+from diffusers import UNet2DConditionModel
+from safetensors.torch import save_file
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -157,8 +157,11 @@ def _grow_cross(mask: Tensor) -> Tensor:
 class ThresholdMask(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        return io.Schema(node_id="ThresholdMask", display_name="Threshold Mask", category="image/mask",
-                         inputs=[io.Mask.Input("mask"), io.Float.Input("value", default=0.5, min=0.0, max=1.0, step=0.01)], outputs=[io.Mask.Output()])  # fmt: skip
+        return io.Schema(
+            node_id="ThresholdMask", display_name="Threshold Mask", category="image/mask",
+            inputs=[io.Mask.Input("mask"), io.Float.Input("value", default=0.5, min=0.0, max=1.0, step=0.01)],
+            outputs=[io.Mask.Output()],
+        )  # fmt: skip
 
     @classmethod
     def execute(cls, mask, value):

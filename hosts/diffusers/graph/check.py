@@ -63,11 +63,18 @@ def _cycles(prompt: Prompt, outputs: list[str], registry: Registry) -> Iterator[
     """Takes away nodes whose givers are all taken away; what stays is a cycle or hangs on one."""
     order = needed(prompt, outputs)
     left = {id: set(givers(prompt, id)) for id in order}
-    for _ in order:
-        ready = {id for id, wants in left.items() if not wants & left.keys()}
-        if not ready:
-            break
-        left = {id: wants for id, wants in left.items() if id not in ready}
+    takers: dict[str, list[str]] = {id: [] for id in order}
+    for id, wants in left.items():
+        for giver in wants:
+            takers[giver].append(id)
+    ready = [id for id, wants in left.items() if not wants]
+    while ready:
+        id = ready.pop()
+        del left[id]
+        for taker in takers[id]:
+            left[taker].discard(id)
+            if not left[taker]:
+                ready.append(taker)
     while left:
         id, path = next(iter(left)), []
         while id not in path:

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -14,14 +14,16 @@ from .progress import Terminal
 from .registry import default_registry
 
 
-def run_file(path: Path, context: Context, settings: Sequence[str] = (), seed: int | None = None, quiet: bool = False) -> list[Path]:
-    """Runs a workflow -> the pictures that it wrote. Remarks and progress go to stderr, progress only if that is a terminal."""
+def run_file(
+    path: Path, context: Context, settings: Sequence[str] = (), seed: int | None = None, tell: Callable[[str], None] | None = None
+) -> list[Path]:
+    """Runs a workflow -> the pictures that it wrote. `tell` gets remarks; without it there is no progress either, which is for terminals only."""
     registry = default_registry(context)
     document, prompt = load(path, registry, settings, seed)
-    if not quiet:
+    if tell:
         for note in prompt.notes:
-            print(note, file=sys.stderr)
-    with nullcontext() if quiet or not sys.stderr.isatty() else Terminal() as watcher:
+            tell(note)
+    with Terminal() if tell and sys.stderr.isatty() else nullcontext() as watcher:
         shown = execute(prompt, registry, context, document.workflow, watcher)
     pictures = [picture for ui in shown.values() if isinstance(ui, dict) for picture in ui.get("images", ())]
     return [context.output / picture["subfolder"] / picture["filename"] for picture in pictures]

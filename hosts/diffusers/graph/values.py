@@ -52,7 +52,10 @@ def _converted(taken: Any, value: Any) -> Any:
 def wanted(taken: Any) -> str:
     """What an input takes, in words."""
     low, high = getattr(taken, "min", None), getattr(taken, "max", None)
-    bounds = f" from {low} to {high}" if None not in (low, high) else f" of at least {low}" if low is not None else f" of at most {high}" if high is not None else ""
+    if low is not None and high is not None:
+        bounds = f" from {low} to {high}"
+    else:
+        bounds = f" of at least {low}" if low is not None else f" of at most {high}" if high is not None else ""
     match taken.io_type:
         case "INT":
             return f"a whole number{bounds}"

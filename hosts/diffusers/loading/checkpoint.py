@@ -18,8 +18,7 @@ from .text import sd1_clip, sdxl_clip
 from .unet import model_from
 from .vae import Vae
 
-SD1_TEXT = ("cond_stage_model.transformer.", "cond_stage_model.model.transformer.")
-SDXL_TEXT_L, SDXL_TEXT_G = ("conditioner.embedders.0.transformer.",), ("conditioner.embedders.1.model.",)
+SD1_TEXT, SDXL_TEXT_L, SDXL_TEXT_G = "cond_stage_model.transformer.", "conditioner.embedders.0.transformer.", "conditioner.embedders.1.model."
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +45,7 @@ def load_checkpoint(path: Path, embeddings: EmbeddingFolders = EmbeddingFolders(
 
 def _clip(tensors: dict[str, Tensor], family: str, file: str, embeddings: EmbeddingFolders, device: str) -> Clip | Absent:
     if family == "sd1":
-        tower = below(tensors, *SD1_TEXT)
+        tower = below(tensors, SD1_TEXT)
         return sd1_clip(tower, file, embeddings, device) if tower else Absent("CLIP (text encoder)", file)
-    l, g = below(tensors, *SDXL_TEXT_L), below(tensors, *SDXL_TEXT_G)
+    l, g = below(tensors, SDXL_TEXT_L), below(tensors, SDXL_TEXT_G)
     return sdxl_clip(l, g, file, embeddings, device) if l and g else Absent("CLIP (text encoders L and G)", file)

@@ -1,6 +1,7 @@
 """A prompt -> chunks of exactly 77 (token, weight) pairs, cut as ComfyUI cuts long prompts.
 
-A token is a vocabulary id or one vector [C] of a textual inversion. A piece of equal weight shorter than 8 tokens is not torn apart: it moves to the next chunk.
+A token is a vocabulary id or one vector [C] of a textual inversion. A piece of equal weight shorter than 8 tokens is not torn apart: it moves
+to the next chunk.
 """
 from __future__ import annotations
 

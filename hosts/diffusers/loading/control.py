@@ -37,7 +37,8 @@ def load_control_net(path: Path, device: str = "cpu", dtype: torch.dtype | None 
     own = _control_tensors(tensors, file)
     shape, hints = shape_of(own), own["controlnet_cond_embedding.conv_in.weight"].shape[1]
     if shape.context not in (64, 768, 2048):
-        raise ConcordError(f"{file} is a ControlNet for text {shape.context} wide{' (Stable Diffusion 2)' if shape.context == 1024 else ''}, not supported yet. {FITS}.")
+        family = " (Stable Diffusion 2)" if shape.context == 1024 else ""
+        raise ConcordError(f"{file} is a ControlNet for text {shape.context} wide{family}, not supported yet. {FITS}.")
     config = half_config(shape) | {
         "conditioning_channels": hints, "conditioning_embedding_out_channels": _hint_widths(own),
         "global_pool_conditions": path.stem.endswith(("_shuffle", "_shuffle_fp16")),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ....processors.errors import ConcordError
-from .files import read_tensors
+from .files import read_nested
 
 ENDINGS = ("", ".safetensors", ".pt", ".bin")
 
@@ -24,9 +24,8 @@ class EmbeddingFolders:
         if cut := re.search(r"[<\[]", name):
             name, rest = name[: cut.start()], f"{name[cut.start() :]} {rest}".rstrip()
         path = self._path(name)
-        if path is None and name != name.strip(","):
-            bare = name.strip(",")
-            path, rest = self._path(bare), f"{name[len(bare) :]} {rest}"
+        if path is None and name != (bare := name.strip(",")):
+            path, name, rest = self._path(bare), bare, f"{name[len(bare) :]} {rest}"
         if path is None:
             where = ", ".join(map(str, self.folders)) or "no folder of embeddings is known here"
             raise ConcordError(f'the prompt asks for "embedding:{name}", which is not there ({where}). Put the file in models/embeddings or remove the word.')
@@ -44,10 +43,10 @@ class EmbeddingFolders:
 
 
 def _vectors(path: Path, key: str, width: int) -> Tensor:
-    content = read_tensors(path, nested=True)
+    content = read_nested(path)
     if isinstance(content, list):
         tensors = [t for part in content for t in part.values() if t.shape[-1] == width]
-    elif "string_to_param" in content:
+    elif isinstance(content.get("string_to_param"), dict):
         tensors = list(content["string_to_param"].values())[:1]
     elif key in content:
         tensors = [content[key]]

@@ -16,18 +16,19 @@ SAFE = (".safetensors", ".sft")
 PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pt2", ".pkl")
 
 
-def read_tensors(path: Path, nested: bool = False) -> dict[str, Tensor]:
-    """-> the file's tensors by name, on the CPU, in the file's precision, mapped rather than copied where the format allows it.
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """-> the file's tensors by name, on the CPU, in the file's precision, mapped rather than copied where the format allows it."""
+    return _tensors(read_nested(path), path)
 
-    `nested` keeps a pickle's own structure; otherwise wrappers ("state_dict", "model") are opened and what is not a tensor is dropped.
-    """
+
+def read_nested(path: Path) -> Any:
+    """The same with a pickle's own structure: lists, numbers, wrappers."""
     if not path.is_file():
         raise ConcordError(f"{path} is not there. Put the file in that folder or choose one that is.")
     if path.suffix.lower() in SAFE:
         return _safetensors(path)
     if path.suffix.lower() in PICKLES:
-        content = _pickle(path)
-        return content if nested else _tensors(content, path)
+        return _pickle(path)
     raise ConcordError(f"{path.name} is not a weight file that can be read: expected {', '.join(SAFE + PICKLES)}.")
 
 

@@ -41,7 +41,7 @@ def apply_lora(model: Model, clip: Clip | None, path: Path, model_strength: floa
 def read_layers(path: Path) -> Layers:
     layers: Layers = {}
     for name, tensor in read_tensors(path).items():
-        if kind := OTHER_KINDS.get(name.rpartition(".")[2]) or OTHER_KINDS.get(".".join(name.split(".")[-2:])):
+        if kind := next((kind for ending, kind in OTHER_KINDS.items() if name.endswith(f".{ending}")), None):
             raise ConcordError(f"{path.name} is a {kind} file ({name}), which is not supported outside ComfyUI yet. LoRA and LoCon files fit.")
         if found := split_part(name):
             layers.setdefault(found[0], {})[found[1]] = tensor

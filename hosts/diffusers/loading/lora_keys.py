@@ -7,15 +7,19 @@ from collections.abc import Iterable
 from .unet_keys import Shape, module_names, published_name
 
 PARTS = {  # how each kind of file ends a layer's name -> what that tensor is
-    "up": (".lora_up.weight", ".lora_B.weight", ".lora_B.default.weight", "_lora.up.weight", ".lora.up.weight", ".lora_linear_layer.up.weight", ".lora_B"),
-    "down": (".lora_down.weight", ".lora_A.weight", ".lora_A.default.weight", "_lora.down.weight", ".lora.down.weight", ".lora_linear_layer.down.weight", ".lora_A"),
+    "up": (".lora_up.weight", ".lora_B.weight", ".lora_B.default.weight", "_lora.up.weight", ".lora.up.weight",
+           ".lora_linear_layer.up.weight", ".lora_B"),
+    "down": (".lora_down.weight", ".lora_A.weight", ".lora_A.default.weight", "_lora.down.weight", ".lora.down.weight",
+             ".lora_linear_layer.down.weight", ".lora_A"),
     "middle": (".lora_mid.weight",),
     "alpha": (".alpha",),
     "diff": (".diff",),
     "bias": (".diff_b",),
 }  # fmt: skip
 ENDINGS = sorted(((ending, part) for part, endings in PARTS.items() for ending in endings), key=lambda pair: -len(pair[0]))
-OTHER_KINDS = {"hada_w1_a": "LoHa", "lokr_w1": "LoKr", "lokr_w1_a": "LoKr", "dora_scale": "DoRA", "oft_blocks": "OFT", "boft_blocks": "BOFT", "a1.weight": "GLoRA"}
+OTHER_KINDS = {  # how the names of other kinds of file end
+    "hada_w1_a": "LoHa", "lokr_w1": "LoKr", "lokr_w1_a": "LoKr", "dora_scale": "DoRA", "oft_blocks": "OFT", "a1.weight": "GLoRA",
+}  # fmt: skip
 TEXT_PREFIXES = {"l": ("lora_te_", "lora_te1_", "text_encoder."), "g": ("lora_te2_", "text_encoder_2.")}
 
 

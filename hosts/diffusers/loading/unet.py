@@ -46,7 +46,8 @@ def half_config(shape: Shape) -> dict[str, Any]:
         "down_block_types": tuple("CrossAttnDownBlock2D" if depth else "DownBlock2D" for depth in shape.depths),
         "transformer_layers_per_block": tuple(depth or 1 for depth in shape.depths),
         "cross_attention_dim": shape.context,
-        "attention_head_dim": tuple(width // 64 for width in shape.channels) if shape.linear else HEADS[shape.context],  # diffusers' name for the number of heads
+        # diffusers' name for the number of heads
+        "attention_head_dim": tuple(width // 64 for width in shape.channels) if shape.linear else HEADS[shape.context],
         "use_linear_projection": shape.linear,
         **(added if shape.added else {}),
     }

@@ -63,7 +63,7 @@ def load_vision(path: Path, device: str = "cpu") -> Vision:
     tensors = _published_names(read_tensors(path))
     first = "vision_model.embeddings.class_embedding"
     if first not in tensors:
-        raise ConcordError(f"{path.name} holds no CLIP vision tower (found {listed(tensors)}). ViT-L, ViT-H and ViT-bigG files fit; SigLIP and DINO do not yet.")
+        raise ConcordError(f"{path.name} holds no CLIP vision tower (found {listed(tensors)}). ViT-L, ViT-H and ViT-bigG fit; SigLIP and DINO do not yet.")
     tensors = {name: tensor for name, tensor in tensors.items() if name.startswith(("vision_model.", "visual_projection.")) and "position_ids" not in name}
     return Vision(build(lambda: VisionTower(vision_config(tensors)), tensors, path.name, device))
 

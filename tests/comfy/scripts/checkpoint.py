@@ -4,8 +4,9 @@ import gc
 import comfy.model_management
 import comfy.sd
 import hostkit as kit
-import nodes
 import torch
+
+import nodes
 
 
 def run(path: str, prompt: str, side: int, steps: int) -> dict:

@@ -1,0 +1,147 @@
+"""What the techniques do to pictures of the practice model, in numbers: python -m concord.practice.effects [--pictures 16]
+
+Each number compares a run with the technique to the same run without it: same seeds, same prompts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import combinations
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..hosts.diffusers import host
+from ..hosts.diffusers.sample import sample
+from ..processors.attention.style_aligned import reference_lane, style_aligned
+from ..processors.features.controlnet import ControlResiduals
+from ..processors.prediction.multidiffusion import multidiffusion
+from .drawing import render
+from .judge import Judge, background, find
+from .measure import overlap
+from .world import SHAPES, random_scene
+
+CELLS = 16  # the model's size in latent cells
+
+
+@dataclass(frozen=True)
+class Studio:
+    """Draws pictures with the practice model in the headless host. steps, guidance: as its model card measures."""
+
+    steps: int = 20
+    guidance: float = 4.0
+    parts: tuple[Any, Any, Any] = field(default_factory=host.practice_model)
+
+    @property
+    def model(self) -> Any:
+        return self.parts[0]
+
+    def encode(self, text: str) -> list:
+        clip = self.parts[1]
+        return clip.encode_from_tokens_scheduled(clip.tokenize(text))
+
+    @cached_property
+    def empty(self) -> list:
+        return self.encode("")
+
+    def draw(self, model: Any, positive: list, negative: list | None = None, seed: int = 1, samples: int = 1, size: tuple[int, int] = (CELLS, CELLS)) -> Tensor:
+        """Pictures [n, 3, y, x] 0..1; size: latent cells (h, w)."""
+        latent = {"samples": torch.zeros(samples, 4, *size)}
+        out = sample(model, seed, self.steps, self.guidance, "dpmpp_2m", "normal", positive, negative or self.empty, latent)
+        return self.parts[2].decode(out["samples"]).movedim(-1, 1)
+
+
+def outline_overlap(studio: Studio, pictures: int, strength: float = 1.0) -> dict[str, float]:
+    """Mean overlap (IoU) of what is drawn with the object whose outline was the hint, without and with ApplyControlNet."""
+    without, with_it, masks = [], [], []
+    control_net = host.practice_control_net()
+    for seed in range(pictures):
+        scene = random_scene(90_000 + seed, two=0.0, wide=0.0)
+        scene = replace(scene, things=tuple(replace(thing, texture="solid") for thing in scene.things))
+        drawn = render(scene)
+        words = studio.encode(f"a {scene.things[0].colour} {scene.things[0].shape} on a {scene.background} background")
+        positive, negative = host.apply_control(words, studio.empty, control_net, drawn.sockets()[1], ControlResiduals(strength=strength))
+        without.append(studio.draw(studio.model, words, seed=seed))
+        with_it.append(studio.draw(studio.model, positive, negative, seed=seed))
+        masks.append(drawn.masks.amax(0))
+    return {"without": overlap(torch.cat(without), torch.stack(masks)), "with": overlap(torch.cat(with_it), torch.stack(masks))}
+
+
+def style_spread(studio: Studio, pictures: int, samples: int = 4) -> dict[str, dict[str, float]]:
+    """How often two pictures of a batch differ in colour, texture or background where the prompt leaves these open, without and with StyleAligned."""
+    aligned, judge = host.attach(studio.model, *style_aligned(), lanes=reference_lane()), Judge.load()
+    found: dict[str, list[list[float]]] = {"without": [], "with": []}
+    for seed in range(max(1, pictures // samples)):
+        words = studio.encode(f"a {SHAPES[seed % len(SHAPES)]}")
+        for name, model in (("without", studio.model), ("with", aligned)):
+            found[name].append(spread(studio.draw(model, words, seed=seed, samples=samples), judge))
+    return {name: dict(zip(("colour", "texture", "background"), torch.tensor(values).mean(0).tolist(), strict=True)) for name, values in found.items()}
+
+
+def spread(images: Tensor, judge: Judge) -> list[float]:
+    """Share of the pairs of a batch that the judge tells apart by colour, by texture, by background."""
+    looks = [look(image, judge) for image in images]
+    pairs = list(combinations(looks, 2))
+    return [sum(one[n] != other[n] for one, other in pairs) / len(pairs) for n in range(3)]
+
+
+def look(image: Tensor, judge: Judge) -> tuple[str, str, str]:
+    """Colour, texture and background in words; "" where no object stands out."""
+    seen = find(image)
+    _, texture, colour = judge.names([seen.cut])[0] if seen else ("", "", "")
+    return colour, texture, background(image)[0]
+
+
+def seams(studio: Studio, pictures: int, times: int = 3) -> dict[str, dict[str, float]]:
+    """Step in colour where tiles meet, against the median step of all columns (1: no seam to be seen); and the contrast that is left (1: as in one tile).
+
+    A canvas `times` as wide as the model's size: as independent tiles, as one wide canvas, and with MultiDiffusion.
+    """
+    wide = (CELLS, times * CELLS)
+    windows = host.attach(studio.model, *multidiffusion((CELLS, CELLS), (CELLS // 4, CELLS // 4)))
+    found: dict[str, list[tuple[float, float]]] = {}
+    scenes = ("mountains at sunset", "sea at noon", "hills at night", "city at sunset", "forest at noon")
+    for seed in range(pictures):
+        words = studio.encode(scenes[seed % len(scenes)])
+        tiles = [studio.draw(studio.model, words, seed=seed * times + n) for n in range(times)]
+        contrast = float(torch.stack([tile.std() for tile in tiles]).mean())
+        for name, image in (
+            ("independent tiles", torch.cat(tiles, -1)),
+            ("one wide canvas", studio.draw(studio.model, words, seed=seed, size=wide)),
+            ("MultiDiffusion", studio.draw(windows, words, seed=seed, size=wide)),
+        ):
+            found.setdefault(name, []).append((seam(image, times), float(image.std()) / contrast))
+    return {name: dict(zip(("seam", "contrast"), torch.tensor(values).median(0).values.tolist(), strict=True)) for name, values in found.items()}
+
+
+def seam(image: Tensor, times: int) -> float:
+    """[1, 3, y, x] -> mean step between the columns where tiles meet, over the median of all columns."""
+    steps = (image[..., 1:] - image[..., :-1]).abs().mean((0, 1, 2))
+    borders = [n * image.shape[-1] // times - 1 for n in range(1, times)]
+    return float(steps[borders].mean() / steps.median().clamp(min=1e-3))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pictures", type=int, default=16, help="pictures for each number (default 16)")
+    pictures = parser.parse_args(arguments).pictures
+    studio = Studio()
+    write = lambda line: sys.stdout.write(line + "\n")
+    write("ApplyControlNet: overlap with the outlined object")
+    for name, value in outline_overlap(studio, pictures).items():
+        write(f"  {name:20} {value:.2f}")
+    write("StyleAligned: pairs of a batch of 4 that differ")
+    for name, values in style_spread(studio, pictures).items():
+        write(f"  {name:20} colour {values['colour']:.2f}  texture {values['texture']:.2f}  background {values['background']:.2f}")
+    write("MultiDiffusion: a canvas three times as wide as the model's size")
+    for name, values in seams(studio, max(2, pictures // 3)).items():
+        write(f"  {name:20} seam {values['seam']:.1f}  contrast {values['contrast']:.2f}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

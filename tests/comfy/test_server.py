@@ -1,0 +1,82 @@
+"""ComfyUI as its users run it, with the pack among its custom nodes: it lists our nodes, and draws what `concord run` draws."""
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy
+import pytest
+from concord import comfy_entrypoint
+from concord.cli import main as concord
+from PIL import Image
+
+from .conftest import ROOT, clean_environment, host_python
+from .server import Server
+
+WORKFLOWS = sorted((ROOT / "workflows" / "api").glob("*-practice.json"))
+PICTURES = (1, 255)  # mean difference of pixel values allowed, of
+
+
+@pytest.fixture(scope="session")
+def server(comfy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(comfy, host_python(comfy), ROOT, tmp_path_factory.mktemp("server"), clean_environment()) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def headless(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], dict[str, bytes]]:
+    """What `concord run` makes of a workflow: PNG files by name; each workflow is run once."""
+    made: dict[Path, dict[str, bytes]] = {}
+
+    def run(workflow: Path) -> dict[str, bytes]:
+        if workflow not in made:
+            folder = tmp_path_factory.mktemp("out")
+            assert concord(["run", str(workflow), "--out", str(folder), "--device", "cpu", "--quiet"]) == 0
+            made[workflow] = {path.name: path.read_bytes() for path in folder.rglob("*.png")}
+        return made[workflow]
+
+    return run
+
+
+def our_nodes() -> dict[str, type]:
+    nodes = asyncio.run(asyncio.run(comfy_entrypoint()).get_node_list())
+    return {node.define_schema().node_id: node for node in nodes}
+
+
+def test_all_nodes_are_listed(server: Server):
+    listed = {name: node for name, node in server.json("/object_info").items() if name.startswith("Concord_")}
+    assert sorted(listed) == sorted(our_nodes()), server.tail()
+    assert {node["python_module"] for node in listed.values()} == {"custom_nodes.concord-main"}
+    for name, node in listed.items():
+        assert node["display_name"].endswith("(Concord)") and node["category"].startswith("concord") and node["description"], name
+        for kind in ("required", "optional"):
+            for label, (_, *options) in node["input"].get(kind, {}).items():
+                assert options and options[0].get("tooltip"), f"{name}.{label} has no tooltip"
+        assert all(node["output_tooltips"]), f"{name} has an output without a tooltip"
+
+
+def test_the_log_has_no_complaint_about_us(server: Server):
+    lines = [line for line in server.log.read_text(errors="replace").splitlines() if "concord" in line.lower()]
+    assert not [line for line in lines if "error" in line.lower() or "fail" in line.lower() or "cannot" in line.lower()], lines
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+def test_same_pictures(server: Server, headless, workflow: Path):
+    theirs, ours = server.run(json.loads(workflow.read_text())), headless(workflow)
+    assert theirs and sorted(theirs) == sorted(ours)
+    for name, png in ours.items():
+        here, there = pixels(png), pixels(theirs[name])
+        assert here.shape == there.shape and here.std() > 1, f"{name}: {here.shape} here, {there.shape} in ComfyUI"
+        difference = numpy.abs(here - there).mean() / PICTURES[1]
+        assert difference <= PICTURES[0] / PICTURES[1], f"{name}: mean difference {difference * 255:.2f}/255"
+
+
+def pixels(png: bytes) -> numpy.ndarray:
+    return numpy.asarray(Image.open(io.BytesIO(png)).convert("RGB"), dtype=numpy.float32)
+
+
+def test_practice_workflows_are_there():
+    assert len(WORKFLOWS) >= 3

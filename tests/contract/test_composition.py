@@ -1,0 +1,57 @@
+"""Techniques together: any order of nodes gives the same bits, and every one keeps its effect."""
+from __future__ import annotations
+
+from itertools import permutations, product
+
+import pytest
+import torch
+
+pytest.importorskip("diffusers", reason="the headless extra is not installed")
+
+from concord.processors.errors import ConcordError  # noqa: E402
+
+from . import techniques as t  # noqa: E402
+
+
+def through(techniques) -> torch.Tensor:
+    setup = t.plain()
+    for technique in techniques:
+        setup = technique.typical(setup)
+    return t.run(setup, samples=3)
+
+
+@pytest.mark.parametrize("pair", list(permutations(t.TECHNIQUES, 2)), ids=lambda pair: "+".join(p.name for p in pair))
+def test_pairs_in_both_orders(pair):
+    together = through(pair)
+    assert torch.equal(together, through(pair[::-1]))
+    for alone in pair:
+        assert t.far(together, through([alone])) > 1e-4
+
+
+def test_all_in_every_order():
+    first, *others = (through(order) for order in permutations(t.TECHNIQUES))
+    assert all(torch.equal(other, first) for other in others)
+
+
+def test_all_split():
+    setup = t.plain()
+    for technique in t.TECHNIQUES:
+        setup = technique.typical(setup)
+    assert t.far(t.run(t.split(setup), 3), t.run(setup, 3)) < 1e-4
+
+
+@pytest.mark.parametrize("technique", (t.STYLE_ALIGNED, t.MULTIDIFFUSION), ids=lambda technique: technique.name)
+def test_two_settings_of_one_technique_on_the_same_rows_are_refused(technique):
+    setup = technique.other(technique.typical(t.plain()))
+    if technique is t.STYLE_ALIGNED:  # the other setting shares keys only: it adds up
+        t.run(setup)
+    else:
+        with pytest.raises(ConcordError, match=f"{technique.name} and {technique.name}.*two different settings"):
+            t.run(setup)
+
+
+@pytest.mark.parametrize("technique,where", list(product((t.STYLE_ALIGNED,), (2, 7))))
+def test_a_reference_outside_the_batch_is_refused(technique, where):
+    setup = t.attached(*t.style_aligned(), lanes=t.reference_lane(where))(t.plain())
+    with pytest.raises(ConcordError, match=f"image {where} of the batch"):
+        t.run(setup, samples=2)

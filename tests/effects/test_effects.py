@@ -1,0 +1,38 @@
+"""Every technique has its effect on the practice model: a number that moves the right way, with room to spare."""
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("diffusers", reason="the headless extra is not installed")
+
+from concord.practice import effects  # noqa: E402
+
+PICTURES = 8
+
+
+@pytest.fixture(scope="module")
+def studio() -> effects.Studio:
+    return effects.Studio(steps=12)
+
+
+def test_outlines_are_followed(studio):
+    found = effects.outline_overlap(studio, PICTURES)
+    assert found["with"] > 0.5 and found["with"] > found["without"] + 0.25
+
+
+def test_more_strength_follows_more(studio):
+    half, whole = (effects.outline_overlap(studio, 4, strength)["with"] for strength in (0.3, 1.0))
+    assert whole > half
+
+
+def test_a_batch_shares_its_style(studio):
+    found = effects.style_spread(studio, 2 * PICTURES)
+    for what in ("colour", "background"):
+        assert found["with"][what] < 0.7 * found["without"][what]
+    assert found["with"]["texture"] <= found["without"]["texture"]
+
+
+def test_panoramas_have_no_seams(studio):
+    found = effects.seams(studio, 3)
+    assert found["MultiDiffusion"]["seam"] < 2 < found["independent tiles"]["seam"] / 2
+    assert found["MultiDiffusion"]["contrast"] > 0.6
