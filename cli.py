@@ -42,7 +42,8 @@ def run(options: argparse.Namespace) -> int:
     """Run a workflow; print the files that it wrote."""
     from .hosts.diffusers.graph.runner import run_file
 
-    for path in run_file(options.file, _context(options), options.set, options.seed, quiet=options.quiet):
+    written = run_file(options.file, _context(options), options.set, options.seed, tell=None if options.quiet else _tell)
+    for path in (path for paths in written.values() for path in paths):
         print(path)
     return 0
 
@@ -79,13 +80,13 @@ def demo(options: argparse.Namespace) -> int:
     files = sorted((ROOT / "workflows" / "api").glob("*-practice.json")) or sorted((ROOT / "workflows").glob("*-practice.json"))
     if not files:
         raise ConcordError(f"no practice workflows (*-practice.json) in {ROOT / 'workflows'}; is this a complete checkout?")
-    rows: dict[str, list[Path]] = {}
+    chapters = {}
     for number, file in enumerate(files, 1):
         title = file.stem.removesuffix("-practice").replace("-", " ")
         if not options.quiet:
             _tell(f"{number}/{len(files)} {title}")
-        rows[title] = run_file(file, _context(options), quiet=options.quiet)
-    print(f"pictures: {options.out}\ngallery:  {sheet(rows, options.out / 'gallery.png')}")
+        chapters[title] = run_file(file, _context(options), tell=None if options.quiet else _tell)
+    print(f"pictures: {options.out}\ngallery:  {sheet(chapters, options.out / 'gallery.png')}")
     return 0
 
 

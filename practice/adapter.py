@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .model import IMAGE_TOKENS, UNET, VISION, WEIGHTS
+from .model import IMAGE_TOKENS, UNET, VISION, WEIGHTS, load_into
 
 MEAN, DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # CLIP's
 
@@ -62,7 +63,7 @@ class ImageAdapter(nn.Module):
             attention.set_processor(Decoupled(self.ip_adapter[number]))
 
 
-def cross_attentions(unet: nn.Module) -> dict[str, nn.Module]:
+def cross_attentions(unet: Any) -> dict[str, Any]:
     """The cross-attentions by their number in published files: diffusers' order down, up, middle, counting self-attentions too."""
     names = [name.removesuffix(".processor") for name in unet.attn_processors]
     return {str(number): unet.get_submodule(name) for number, name in enumerate(names) if name.endswith("attn2")}
@@ -74,19 +75,19 @@ class Decoupled:
     def __init__(self, image: KeyValue, weight: float = 1.0) -> None:
         self.image, self.weight = image, weight
 
-    def __call__(self, attn: nn.Module, hidden_states: Tensor, encoder_hidden_states: Tensor, **_: object) -> Tensor:
+    def __call__(self, attn: Any, hidden_states: Tensor, encoder_hidden_states: Tensor, **_: object) -> Tensor:
         text, image = encoder_hidden_states[:, :-IMAGE_TOKENS], encoder_hidden_states[:, -IMAGE_TOKENS:]
         query = attn.head_to_batch_dim(attn.to_q(hidden_states))
         out = self._attend(attn, query, attn.to_k(text), attn.to_v(text))
         out = out + self.weight * self._attend(attn, query, self.image.to_k_ip(image), self.image.to_v_ip(image))
         return attn.to_out[0](out)
 
-    def _attend(self, attn: nn.Module, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def _attend(self, attn: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         scores = attn.get_attention_scores(query, attn.head_to_batch_dim(key))
         return attn.batch_to_head_dim(torch.bmm(scores, attn.head_to_batch_dim(value)))
 
 
 def load_image_adapter(folder: Path = WEIGHTS) -> ImageAdapter:
-    from .model import load_into
-
-    return load_into(ImageAdapter(), folder / "image_adapter.safetensors")
+    adapter = ImageAdapter()
+    load_into(adapter, folder / "image_adapter.safetensors")
+    return adapter

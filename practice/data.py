@@ -14,9 +14,10 @@ from torch.nn import functional as F
 
 from .drawing import render
 from .words import UNKNOWN, rows
-from .world import Scene, caption, random_scene
+from .world import Scene, Thing, caption, random_scene
 
 SHARD = 1000  # pictures a file
+SHARES = {"one": 0.38, "two": 0.45, "wide": 0.17}  # of each kind in a batch: two objects and wide scenes are harder to learn
 
 
 @dataclass(frozen=True)
@@ -40,14 +41,15 @@ def encode_shards(autoencoder: nn.Module, folder: Path, count: int, device: torc
         scenes = [random_scene(rng) for _ in range(min(SHARD, count - number * SHARD))]
         latents, inside = [], []
         for start in range(0, len(scenes), 25):
-            pictures = [render(scene) for scene in scenes[start : start + 25]]
+            some = scenes[start : start + 25]
+            pictures = [render(scene) for scene in some]
             images = torch.stack([picture.image for picture in pictures]).to(device) * 2 - 1
             with torch.autocast(device.type, torch.bfloat16):
                 latents.append(autoencoder.encode(images).latents.half().cpu())
-            inside += [_inside(picture.masks if scene.wide is None else picture.masks[:0]) for picture, scene in zip(pictures, scenes[start:])]
+            inside += [_inside(picture.masks if scene.wide is None else picture.masks[:0]) for picture, scene in zip(pictures, some, strict=True)]
         torch.save({"latents": torch.cat(latents), "inside": torch.stack(inside), "scenes": scenes}, path.with_suffix(".part"))
         os.replace(path.with_suffix(".part"), path)
-        progress(f"latents: {(number + 1) * SHARD} of {count}")
+        progress(f"latents: {min((number + 1) * SHARD, count)} of {count}")
 
 
 def _inside(masks: Tensor) -> Tensor:
@@ -64,19 +66,25 @@ class Shards:
         self.names: set[str] = set()
         self.latents, self.inside = torch.empty(0), torch.empty(0)
         self.scenes: list[Scene] = []
+        self.kinds: dict[str, list[int]] = {kind: [] for kind in SHARES}
         self.refresh()
 
     def refresh(self) -> None:
         for path in sorted(self.folder.glob("*.pt")):
             if path.name not in self.names:
-                shard = torch.load(path, weights_only=False)
+                with torch.serialization.safe_globals([Scene, Thing]):
+                    shard = torch.load(path, weights_only=True)
                 self.latents = torch.cat([self.latents, shard["latents"]]) if self.names else shard["latents"]
                 self.inside = torch.cat([self.inside, shard["inside"]]) if self.names else shard["inside"]
+                for number, scene in enumerate(shard["scenes"], start=len(self.scenes)):
+                    self.kinds["wide" if scene.wide else ("one", "two")[len(scene.things) - 1]].append(number)
                 self.scenes += shard["scenes"]
                 self.names.add(path.name)
 
     def draw(self, rng: np.random.Generator, batch: int) -> Batch:
-        picked = rng.integers(0, len(self.scenes), batch)
+        shares = np.array([share if self.kinds[kind] else 0.0 for kind, share in SHARES.items()])
+        kinds = rng.choice(list(SHARES), batch, p=shares / shares.sum())
+        picked = [self.kinds[kind][rng.integers(len(self.kinds[kind]))] for kind in kinds]
         weight = 1 + self.emphasis * self.inside[picked][:, None].float()
         weight = weight / weight.mean((2, 3), keepdim=True)
         return Batch(self.latents[picked].float().to(self.device), weight.to(self.device), [self.scenes[i] for i in picked])
@@ -85,8 +93,8 @@ class Shards:
 def token_rows(
     scenes: list[Scene], rng: np.random.Generator, drop: float = 0.2, style: float | None = None, empty: float = 0.1, strange: float = 0.1
 ) -> Tensor:
-    """Captions as rows [B, 77]: each attribute left out with chance `drop` (colours, textures, backgrounds: `style`), the whole caption with `empty`; in a share `strange` of
-    them unknown words are strewn in, so that the model learns to pass over words it does not know."""
+    """Captions as rows [B, 77]: each attribute left out with chance `drop` (colours, textures, backgrounds: `style`), the whole caption with
+    `empty`; in a share `strange` of them unknown words are strewn in, so that the model learns to pass over words it does not know."""
     out = []
     for scene in scenes:
         row = rows("" if rng.random() < empty else caption(scene, drop, rng, style))

@@ -123,7 +123,7 @@ class Judge:
         if not cuts:
             return []
         shape, texture, colour = (logits.argmax(1).tolist() for logits in self.classifier(torch.stack(cuts)))
-        return [(SHAPES[s], TEXTURES[t], COLOURS[c]) for s, t, c in zip(shape, texture, colour)]
+        return [(SHAPES[s], TEXTURES[t], COLOURS[c]) for s, t, c in zip(shape, texture, colour, strict=True)]
 
 
 def true_cuts(count: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -131,7 +131,7 @@ def true_cuts(count: int, seed: int) -> tuple[Tensor, Tensor]:
     rng, cuts, classes = np.random.default_rng(seed), [], []
     while len(cuts) < count:
         scene = random_scene(rng, two=0.5, wide=0.0, held_out=None)
-        for thing, seen in zip(scene.things, find_all(render(scene).image, scene)):
+        for thing, seen in zip(scene.things, find_all(render(scene).image, scene), strict=True):
             if seen is not None:
                 cuts.append(seen.cut)
                 classes.append((SHAPES.index(thing.shape), TEXTURES.index(thing.texture), COLOURS.index(thing.colour)))

@@ -49,21 +49,22 @@ def fit(
     folder: Path,
     resume: bool = False,
     on_save: Callable[[dict[str, Tensor]], None] | None = None,
+    progress: Callable[[str], None] = lambda text: None,
     every: float = 120.0,
 ) -> dict[str, Tensor]:
     """Train the parameters of `module` that require gradients and return its averaged weights.
 
     loss(step, batch) draws a batch and returns its loss. A checkpoint is written to `folder` every `every` seconds and at the
-    end; with `resume` the stage goes on from there. on_save receives the averaged weights at each checkpoint.
+    end; with `resume` the stage goes on from there. on_save receives the averaged weights at each checkpoint, progress a line of text.
     """
     parameters = [p for p in module.parameters() if p.requires_grad]
     optims = optimizers(module, budget.rate)
     averaged = Averaged(module, budget.average)
     path, step, spent = folder / f"{name}.pt", 0, 0.0
     if resume and path.exists():
-        saved = torch.load(path, map_location=parameters[0].device)
+        saved = torch.load(path, map_location=parameters[0].device, weights_only=True)
         module.load_state_dict(saved["module"])
-        for optim, state in zip(optims, saved["optimizers"]):
+        for optim, state in zip(optims, saved["optimizers"], strict=True):
             optim.load_state_dict(state)
         averaged.state, step, spent = saved["averaged"], saved["step"], saved["spent"]
 
@@ -74,8 +75,9 @@ def fit(
         done = min(1.0, max(step * budget.batch / budget.samples, spent / 60 / budget.minutes))
         finished = done >= 1
         if finished or time.time() - written > every:
-            _write(path, {"module": module.state_dict(), "optimizers": [o.state_dict() for o in optims], "averaged": averaged.state, "step": step, "spent": spent})
-            print(f"{name}: {done:4.0%}  {step * budget.batch} samples  {spent / 60:.1f} min  loss {recent or 0:.4f}", flush=True)
+            saved = {"module": module.state_dict(), "optimizers": [optim.state_dict() for optim in optims], "averaged": averaged.state}
+            _write(path, {**saved, "step": step, "spent": spent})
+            progress(f"{name}: {done:4.0%}  {step * budget.batch} samples  {spent / 60:.1f} min  loss {recent or 0:.4f}")
             if on_save:
                 on_save(averaged.state)
             written = time.time()

@@ -9,18 +9,19 @@ import argparse
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from . import model
 from .adapter import ImageAdapter, load_image_adapter, prepare
 from .drawing import render
-from .judge import Judge, background, find_all, foreground, is_picture
+from .judge import Judge
 from .sampling import Denoiser, Sampler, decode, told
-from .world import PHRASES, SHAPES, Scene, caption, random_scene
+from .scores import overlap, scenes_to_test, score
+from .world import PHRASES, SHAPES, Scene, caption
 
 BATCH = 25
 
@@ -52,44 +53,6 @@ class Model:
         return torch.cat(out)
 
 
-def test_scenes(count: int, two: float, held_out: bool | None = False, seed: int = 77_000) -> list[Scene]:
-    """Scenes of the test prompts: other seeds than training's."""
-    return [random_scene(seed + n, two=two, wide=0.0, held_out=held_out) for n in range(count)]
-
-
-def score(images: Tensor, scenes: list[Scene], judge: Judge) -> dict[str, float]:
-    """Shares of pictures that show what their scene asks for; with two objects, both must be right."""
-    hits: dict[str, list[bool]] = {}
-    cuts, owners = [], []
-    for number, (image, scene) in enumerate(zip(images, scenes)):
-        seen = find_all(image, scene) if is_picture(image) else [None] * len(scene.things)
-        for thing, one in zip(scene.things, seen):
-            owners.append((number, thing, one))
-            if one is not None:
-                cuts.append(one.cut)
-    named = iter(judge.names(cuts))
-    right: dict[int, list[tuple[bool, ...]]] = {}
-    for number, thing, one in owners:
-        shape, texture, colour = next(named) if one is not None else ("", "", "")
-        place = one is not None and (len(scenes[number].things) == 2 or one.place == thing.place)
-        right.setdefault(number, []).append((place, colour == thing.colour, texture == thing.texture, shape == thing.shape))
-    for number, scene in enumerate(scenes):
-        hits.setdefault("background", []).append(is_picture(images[number]) and background(images[number])[0] == scene.background)
-        prefix = "two-object " if len(scene.things) == 2 else ""
-        for name, values in zip(("position", "colour", "texture", "shape"), zip(*right[number])):
-            hits.setdefault(prefix + name, []).append(all(values))
-    return {name: float(np.mean(values)) for name, values in hits.items()}
-
-
-def overlap(images: Tensor, masks: Tensor) -> float:
-    """Mean intersection over union of what stands out from the background with masks [n, y, x]."""
-    shares = []
-    for image, mask in zip(images, masks):
-        found = foreground(image) if is_picture(image) else torch.zeros_like(mask, dtype=torch.bool)
-        shares.append(float((found & mask.bool()).sum() / (found | mask.bool()).sum().clamp(min=1)))
-    return float(np.mean(shares))
-
-
 def ceiling(autoencoder: nn.Module, scenes: list[Scene]) -> Tensor:
     """True renders through the autoencoder: the best that any model on these latents can draw."""
     with torch.no_grad():
@@ -99,7 +62,7 @@ def ceiling(autoencoder: nn.Module, scenes: list[Scene]) -> Tensor:
 
 def measure_text(parts: Model, judge: Judge, count: int, sampler: Sampler) -> dict[str, dict[str, float]]:
     """Ceiling, prompts of known combinations, and prompts of combinations that training never showed."""
-    scenes, new = test_scenes(count, 0.4), test_scenes(max(count // 10, 20), 0.0, held_out=True)
+    scenes, new = scenes_to_test(count, 0.4), scenes_to_test(max(count // 10, 20), 0.0, held_out=True)
     return {
         "ceiling": score(ceiling(parts.autoencoder, scenes), scenes, judge),
         "model": score(parts.draw([caption(scene) for scene in scenes], sampler), scenes, judge),
@@ -112,7 +75,7 @@ def measure_controlnet(parts: Model, judge: Judge, control: nn.Module, count: in
 
     Objects are solid (a sketch has no inside to overlap) and captions leave out their places, which only the hint knows.
     """
-    scenes = [replace(s, things=tuple(replace(t, texture="solid") for t in s.things)) for s in test_scenes(count, 0.4, seed=78_000)]
+    scenes = [replace(s, things=tuple(replace(t, texture="solid") for t in s.things)) for s in scenes_to_test(count, 0.4, seed=78_000)]
     masks = torch.stack([render(scene).masks.amax(0) for scene in scenes])
     outlines = torch.stack([render(scene).outline for scene in scenes])[:, None].repeat(1, 3, 1, 1)
     prompts = [_without_places(caption(scene)) for scene in scenes]
@@ -140,7 +103,7 @@ def measure_controlnet(parts: Model, judge: Judge, control: nn.Module, count: in
 
 def measure_adapter(parts: Model, judge: Judge, vision: nn.Module, adapter: ImageAdapter, count: int, sampler: Sampler) -> dict[str, dict[str, float]]:
     """How often colour, texture and background of a reference arrive when the prompt names another shape and nothing else."""
-    references = test_scenes(count, 0.0, seed=79_000)
+    references = scenes_to_test(count, 0.0, seed=79_000)
     wanted = [replace(s, things=(replace(s.things[0], shape=SHAPES[(SHAPES.index(s.things[0].shape) + 1 + n % 5) % 6]),)) for n, s in enumerate(references)]
     prompts = [f"a {scene.things[0].shape}" for scene in wanted]
     with torch.no_grad():
@@ -189,14 +152,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--only", choices=("text", "controlnet", "adapter"))
     chosen = parser.parse_args(arguments)
     parts, judge, sampler = Model.load(chosen.weights), Judge.load(chosen.weights), Sampler(chosen.steps)
+    say = partial(print, flush=True)
     few = max(chosen.prompts // 5, 10)
     if chosen.only in (None, "text"):
-        print(table("text", measure_text(parts, judge, chosen.prompts, sampler)), flush=True)
+        say(table("text", measure_text(parts, judge, chosen.prompts, sampler)))
     if chosen.only in (None, "controlnet") and (chosen.weights / "controlnet.safetensors").exists():
-        print(table("ControlNet", measure_controlnet(parts, judge, model.load_controlnet(chosen.weights), few, sampler)), flush=True)
+        say(table("ControlNet", measure_controlnet(parts, judge, model.load_controlnet(chosen.weights), few, sampler)))
     if chosen.only in (None, "adapter") and (chosen.weights / "image_adapter.safetensors").exists():
         vision, adapter = model.load_vision(chosen.weights), load_image_adapter(chosen.weights)
-        print(table("image adapter", measure_adapter(parts, judge, vision, adapter, few, sampler)), flush=True)
+        say(table("image adapter", measure_adapter(parts, judge, vision, adapter, few, sampler)))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ class Muon(torch.optim.Optimizer):
                     momentum.lerp_(parameter.grad, 1 - group["momentum"])
                     steps.append(parameter.grad.lerp(momentum, group["momentum"]).flatten(1))
                 size = 0.2 * max(shape) ** 0.5
-                for parameter, update in zip(parameters, orthogonal(torch.stack(steps))):
+                for parameter, update in zip(parameters, orthogonal(torch.stack(steps)), strict=True):
                     parameter.mul_(1 - group["lr"] * group["weight_decay"])
                     parameter.add_(update.view_as(parameter), alpha=-group["lr"] * size)
 

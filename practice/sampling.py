@@ -36,7 +36,7 @@ class Sampler:
         alpha = alphas()
         x, before, last = noise, None, 0.0
         times = self.times()
-        for now, then in zip(times, [*times[1:], None]):
+        for now, then in zip(times, [*times[1:], None], strict=True):
             a, s = alpha[now].sqrt(), (1 - alpha[now]).sqrt()
             both = denoise(torch.cat([x, x]), torch.full((2 * len(x),), now), torch.cat([told, empty])).float()
             positive, negative = both.chunk(2)

@@ -53,7 +53,7 @@ def _polygon(x: np.ndarray, y: np.ndarray, corners: list[tuple[float, float]]) -
     x, y = np.broadcast_arrays(x, y)
     nearest = np.full(x.shape, np.inf, np.float32)
     sign = np.ones(x.shape, np.float32)
-    for (ax, ay), (bx, by) in zip(corners, corners[-1:] + corners[:-1]):
+    for (ax, ay), (bx, by) in zip(corners, corners[-1:] + corners[:-1], strict=True):
         ex, ey = np.float32(bx - ax), np.float32(by - ay)
         wx, wy = x - np.float32(ax), y - np.float32(ay)
         along = np.clip((wx * ex + wy * ey) / (ex * ex + ey * ey), 0, 1)

@@ -42,7 +42,5 @@ class ControlNetLoss:
             with torch.no_grad():
                 told = self.pair["text"](tokens)[0]
             down, middle = self.control(noised.noisy, noised.steps, told, hint, return_dict=False)
-            predicted = self.pair["unet"](
-                noised.noisy, noised.steps, told, down_block_additional_residuals=down, mid_block_additional_residual=middle
-            ).sample
+            predicted = self.pair["unet"](noised.noisy, noised.steps, told, down_block_additional_residuals=down, mid_block_additional_residual=middle).sample
         return noised.loss(predicted, drawn.weight)

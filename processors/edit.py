@@ -16,7 +16,7 @@ from .errors import ConcordError
 from .rows import LANES, Lanes, Row, Site
 
 if TYPE_CHECKING:
-    from .program import Plan
+    from .program import Attend, Plan
     from .run import Step
 
 
@@ -59,9 +59,11 @@ class Edit:
     order: ClassVar[int] = 0
     owns: ClassVar[frozenset[str]] = frozenset()  # what only one edit may set on a row, site and step
     taker: ClassVar[str] = ""  # the lane that it acts on; "" for any
+    giver: ClassVar[str] = ""  # the lane that every taker needs one of; "" for none
 
     window: tuple[float, float] = (0.0, 1.0)  # progress, half open; closed at 1
     branches: frozenset[str] | None = None  # None: all
+    groups: frozenset[int] | None = None  # None: all
 
     def neutral(self) -> bool:
         """Strength 0: the edit is dropped when the program is built."""
@@ -73,7 +75,7 @@ class Edit:
 
     def takes(self, row: Row) -> bool:
         """Whether this edit may change that row."""
-        return self.taker in ("", row.lane) and (self.branches is None or row.branch in self.branches)
+        return self.taker in ("", row.lane) and (self.branches is None or row.branch in self.branches) and (self.groups is None or row.group in self.groups)
 
     @cached_property
     def id(self) -> str:
@@ -103,8 +105,8 @@ class AttentionEdit(Edit):
         """The plan with this edit done. Pure."""
         raise NotImplementedError(type(self).__name__)
 
-    def finish(self, out: Tensor, site: Site, step: Step) -> Tensor:
-        """For sub-order OUTPUT: the site's output [R, H, N, D] with this edit done."""
+    def finish(self, out: Tensor, plan: Plan, site: Site, step: Step, attend: Attend) -> Tensor:
+        """For sub-order OUTPUT: the site's output [R, H, N, D] with this edit done; `plan` is what made it, `attend` the host's kernel."""
         raise NotImplementedError(type(self).__name__)
 
 
@@ -124,7 +126,7 @@ def feed(digest, value) -> None:
     else:
         if not isinstance(value, PLAIN) and not hasattr(value, "id"):  # its repr may hold an address, or leave numbers out
             raise TypeError(f"{value!r} in an edit has no content that can be told apart; use numbers, text, tensors, tuples, dicts, or a handle with an id")
-        text = str(value.id if hasattr(value, "id") else repr(value))
+        text = str(getattr(value, "id", None) or repr(value))
         digest.update(f"{type(value).__name__} {len(text)} {text}".encode())
 
 
@@ -156,7 +158,13 @@ class Program:
         return tuple(e for e in self.edits if e.stage == stage and e.active(step))
 
     def check(self, sites: Sequence[Site], steps: Sequence[Step]) -> None:
-        """Two different owners of one thing on the same rows, sites and steps: an error before the first step, naming both."""
+        """What cannot compose is an error before the first step: a taker without its giver, or two different owners of one thing on the same rows,
+        sites and steps; the message names both."""
+        for edit in self.edits:
+            orphan = next((r for r in steps[0].rows if edit.giver and edit.takes(r) and not steps[0].has_giver(edit.giver, r)), None) if steps else None
+            if orphan:
+                raise ConcordError(f"{edit.technique}: image {orphan.sample} of the batch (group {orphan.group}) has no {edit.giver}; "
+                                   f"name the image that is the {edit.giver}")
         for one, other in combinations(self.edits, 2):
             if shared := one.owns & other.owns:
                 clash(one, other, sorted(shared), sites, steps)
@@ -174,5 +182,6 @@ def clash(one: Edit, other: Edit, shared: Sequence[str], sites: Sequence[Site], 
         row = next((r for r in step.rows if one.takes(r) and other.takes(r)), None)
         if row is not None and one.active(step) and other.active(step):
             twice = "with two different settings, " if one.technique == other.technique else ""
-            raise ConcordError(f"{one.technique} and {other.technique} {twice}both set the {' and '.join(shared)} of {row.lane} image {row.sample} ({row.branch})"
-                               f"{place}, first in step {step.number}; give them different steps (start_percent, end_percent) or layers, or remove one")
+            raise ConcordError(f"{one.technique} and {other.technique} {twice}both set the {' and '.join(shared)} of {row.lane} image {row.sample} "
+                               f"({row.branch}){place}, first in step {step.number}; "
+                               "give them different steps (start_percent, end_percent) or layers, or remove one")

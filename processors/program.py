@@ -26,7 +26,7 @@ class Index(dict):
 
     def __missing__(self, key: tuple[tuple[int, ...], torch.device]) -> slice | Tensor:
         rows, device = key
-        step = rows[1] - rows[0] if len(rows) > 1 else 1
+        step = rows[1] - rows[0] if rows[1:] else 1
         even = step > 0 and rows == tuple(range(rows[0], rows[0] + step * len(rows), step))
         self[key] = slice(rows[0], rows[-1] + 1, step) if even else torch.tensor(rows, device=device)
         return self[key]
@@ -38,7 +38,7 @@ class Segment(NamedTuple):
     name: str  # "own" for the model's keys, else the id of the edit that added it
     k: Tensor
     v: Tensor
-    bias: Tensor | float | None = None  # broadcasts to [R, H, N, M]; finite, even where it hides
+    bias: Tensor | float | None = None  # [R|1, H|1, N|1, M|1]; finite, even where it hides
     mix: Tensor | None = None  # [M of k, M of v]: the columns of P as the values see them
 
     def values(self) -> Tensor:
@@ -46,8 +46,8 @@ class Segment(NamedTuple):
 
     def cut(self, m: int) -> Segment:
         """Its first `m` keys."""
-        every = not isinstance(self.bias, Tensor) or self.bias.shape[-1] == 1  # one bias for all keys
-        return self._replace(k=self.k[..., :m, :], v=self.v[..., :m, :], bias=self.bias if every else self.bias[..., :m])
+        bias = self.bias[..., :m] if isinstance(self.bias, Tensor) else self.bias  # one bias for all keys stays one
+        return self._replace(k=self.k[..., :m, :], v=self.v[..., :m, :], bias=bias)
 
 
 class Term(NamedTuple):
@@ -55,7 +55,7 @@ class Term(NamedTuple):
 
     q: Tensor
     segments: tuple[Segment, ...]
-    gate: Tensor | float = 1.0  # broadcasts to [R, 1, N, 1]
+    gate: Tensor | float = 1.0  # [R|1, 1, N, 1]
     temperature: float = 1.0
 
     def on(self, name: str, change: Callable[[Segment], Segment]) -> Term:
@@ -77,7 +77,9 @@ class Term(NamedTuple):
         else:
             k, v = torch.cat([s.k for s in self.segments], -2), torch.cat([s.values() for s in self.segments], -2)
             out = attend(q, k, v, self.bias())
-        return out if isinstance(self.gate, float) and self.gate == 1 else out * self.gate
+        if isinstance(self.gate, Tensor):
+            return out * self.gate.to(out)
+        return out if self.gate == 1 else out * self.gate
 
     def bias(self) -> Tensor | None:
         """The biases of all segments side by side, [R|1, H|1, N|1, M of all]."""
@@ -99,6 +101,11 @@ class Group(NamedTuple):
             return self
         at = index[tuple(map(self.rows.index, rows)), self.terms[0].q.device]
         return Group(rows, tuple(t.pick(at) for t in self.terms))
+
+    @property
+    def own(self) -> Segment:
+        """The model's keys, with all that was done to them."""
+        return next(s for t in self.terms for s in t.segments if s.name == "own")
 
     def segment(self, name: str) -> Segment | None:
         return next((s for t in self.terms for s in t.segments if s.name == name), None)

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 import torch
@@ -59,7 +59,8 @@ class Run:
         """What cannot compose is refused here, before the first step."""
         self.program.lanes.check(self.samples)
         rows = self.program.lanes.rows([(branch, 0, None, None) for branch in branches], self.samples)
-        self.program.check(sites, [self.step(sigma, rows) for sigma in self.sigmas[:-1]])
+        between = [(a * b) ** 0.5 for a, b in pairwise(self.sigmas[:-1])]  # some samplers look there too
+        self.program.check(sites, [self.step(sigma, rows) for sigma in sorted({*self.sigmas[:-1], *between}, reverse=True)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,7 @@ class Step:
     sigma: float = 1.0
     call: int = 0  # counts predictions, so that samplers which evaluate twice a step are told apart
     run: Run = field(default_factory=Run)
-    resolved: dict[Hashable, tuple] = field(default_factory=dict)  # who is meant, found once for all sites
+    resolved: dict[Hashable, tuple] = field(default_factory=dict, init=False, repr=False)  # who is meant, found once for all sites
 
     def where(self, edit) -> tuple[int, ...]:
         """The rows that an edit may change."""
@@ -101,6 +102,9 @@ class Step:
             group = self.giving_group(lane, row.group)
             found.append(here.get(row.place, {}).get(group, (lane, group, *row.place)))
         return tuple(found)
+
+    def has_giver(self, lane: str, row: Row) -> bool:
+        return any(r.lane == lane and r.group == self.giving_group(lane, row.group) for r in self.rows)
 
     def giving_group(self, lane: str, group: int) -> int:
         groups = {g for _, role, g in self.run.program.lanes.roles if role == lane} or {row.group for row in self.rows if row.lane == lane}
@@ -143,7 +147,7 @@ def attention(edits: Sequence[AttentionEdit], site: Site, step: Step, q: Tensor,
         out = execute(plan, attend, foreign() - attend(q, k, v, bias))
     for edit in edits:
         if edit.order == Order.OUTPUT:
-            out = edit.finish(out, site, step)
+            out = edit.finish(out, plan, site, step, attend)
     return out
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
-
 from concord.hosts.diffusers.loading.unet import unet_config
 from concord.hosts.diffusers.loading.unet_keys import Shape, module_names, published_name
+from torch import Tensor, nn
 
 SD1 = Shape((32, 64, 64, 64), 2, (1, 1, 1, 0), 1, 768, False, 4, 4, 0)
 SDXL = Shape((64, 64, 64), 2, (0, 2, 10), 10, 2048, True, 4, 4, 2816)
@@ -19,7 +18,8 @@ def random_tensors(shapes: dict[str, torch.Size | tuple], seed: int = 0, dtype: 
 
     def tensor(place: int, name: str, shape: tuple) -> Tensor:
         size = torch.Size(shape).numel()
-        noise = pool.roll(7919 * place).repeat(-(-size // len(pool)))[:size].view(shape)
+        start = 7919 * place % len(pool)
+        noise = pool.repeat(2 + size // len(pool))[start : start + size].view(shape) if start + size > len(pool) else pool[start : start + size].view(shape)
         norm = len(shape) == 1 and name.endswith("weight")
         return (1 + 0.1 * noise if norm else 0.02 * noise if len(shape) < 2 else noise / torch.Size(shape[1:]).numel() ** 0.5).to(dtype)
 
@@ -95,7 +95,8 @@ def text_g(prefix: str = "conditioner.embedders.1.model.", width: int = 1280, la
     out = {f"{prefix}token_embedding.weight": (tokens, width), f"{prefix}positional_embedding": (77, width), f"{prefix}text_projection": (width, width),
            f"{prefix}logit_scale": (), f"{prefix}ln_final.weight": (width,), f"{prefix}ln_final.bias": (width,)}  # fmt: skip
     for layer in (f"{prefix}transformer.resblocks.{i}." for i in range(layers)):
-        for module, shape in (("ln_1", (width,)), ("ln_2", (width,)), ("mlp.c_fc", (4 * width, width)), ("mlp.c_proj", (width, 4 * width)), ("attn.out_proj", (width, width))):
+        linear = {"mlp.c_fc": (4 * width, width), "mlp.c_proj": (width, 4 * width), "attn.out_proj": (width, width)}
+        for module, shape in ({"ln_1": (width,), "ln_2": (width,)} | linear).items():
             out |= {f"{layer}{module}.weight": shape, f"{layer}{module}.bias": shape[:1]}
         out |= {f"{layer}attn.in_proj_weight": (3 * width, width), f"{layer}attn.in_proj_bias": (3 * width,)}
     return out

@@ -6,15 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
-from safetensors.torch import load_file, save_file
-
 from concord.hosts.diffusers.core.loaders import CheckpointLoaderSimple, DiffusersLoader
 from concord.hosts.diffusers.graph.context import Context, using
 from concord.hosts.diffusers.loading.autoencoder import vae_from
 from concord.hosts.diffusers.loading.checkpoint import load_checkpoint
 from concord.hosts.diffusers.loading.unet import model_from
 from concord.processors.errors import ConcordError
+from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
+from safetensors.torch import load_file, save_file
 
 from . import loading_layouts as layouts
 

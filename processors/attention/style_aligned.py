@@ -5,7 +5,6 @@ Hertz et al., Style Aligned Image Generation via Shared Attention, arXiv 2312.02
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -23,7 +22,7 @@ class Follows(AttentionEdit):
 
     technique = "StyleAligned"
     kind = "self"
-    giver: ClassVar[str] = "reference"
+    giver = "reference"
 
     def takes(self, row: Row) -> bool:
         return row.lane != self.giver and super().takes(row)
@@ -48,8 +47,7 @@ class AlignStatistics(Follows):
         return not self.of
 
     def follow(self, mine: Group, theirs: Group):
-        like = theirs.terms[0]
-        other = theirs.segment("own")
+        like, other = theirs.terms[0], theirs.own
 
         def align(s: Segment) -> Segment:
             return s._replace(k=adain(s.k, other.k) if "k" in self.of else s.k, v=adain(s.v, other.v) if "v" in self.of else s.v)
@@ -66,7 +64,7 @@ class ShareKeys(Follows):
     shift: float = 0.0
 
     def follow(self, mine: Group, theirs: Group):
-        lent = theirs.segment("own")
+        lent = theirs.own
         shared = Segment(self.id, lent.k if self.scale == 1 else lent.k * self.scale, lent.v, self.shift or None)
         return tuple(t._replace(segments=(*t.segments, shared)) for t in mine.terms)
 

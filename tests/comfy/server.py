@@ -60,7 +60,7 @@ class Server:
         return json.loads(self.get(path) or b"null")
 
     def run(self, prompt: dict) -> dict[str, bytes]:
-        """Queues an API-format graph and waits: the PNG files that it made, by name."""
+        """Queues an API-format graph and waits: the PNG files that it saved, by name."""
         body = json.dumps({"prompt": prompt}).encode()
         queued = self.ask(urllib.request.Request(self.address + "/prompt", body, {"Content-Type": "application/json"}))
         prompt_id = json.loads(queued or b"{}")["prompt_id"]
@@ -68,7 +68,7 @@ class Server:
         history = self.json(f"/history/{prompt_id}")[prompt_id]
         if history["status"]["status_str"] != "success":
             raise AssertionError("\n".join(str(message) for message in history["status"]["messages"] if message[0] == "execution_error"))
-        images = [image for output in history["outputs"].values() for image in output.get("images", [])]
+        images = [image for output in history["outputs"].values() for image in output.get("images", []) if image["type"] == "output"]
         return {image["filename"]: self.get("/view?" + urllib.parse.urlencode(image)) or b"" for image in images}
 
     def wait_for(self, ready: Callable[[], object], seconds: float, what: str) -> None:

@@ -35,7 +35,7 @@ def test_same_picture(in_host, family: str, tmp_path: Path):
     shapes = {**layouts.unet(UNETS[family]), **layouts.vae(128), **TEXTS[family]}
     save_file(layouts.random_tensors(shapes), path := tmp_path / "checkpoints" / "full.safetensors")
     side, steps = 128, 2
-    theirs = in_host("checkpoint.py", path=path, prompt=PROMPT, side=side, steps=steps)
+    theirs = in_host("loading_checkpoint.py", path=path, prompt=PROMPT, side=side, steps=steps)
     with using(Context(models=tmp_path)):
         model, clip, vae = CheckpointLoaderSimple.execute("full.safetensors").args
         positive, negative = (CLIPTextEncode.execute(text, clip).args[0] for text in (PROMPT, ""))

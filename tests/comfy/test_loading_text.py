@@ -12,6 +12,8 @@ from concord.hosts.diffusers.loading.text import text_tower
 from concord.hosts.diffusers.loading.tower import TowerConfig
 from safetensors.torch import save_file
 
+from .versions import version
+
 PROMPTS = [
     "", " ", "a red cat",
     "A Photo Of A CAT", "a (red:1.2) cat", "(a (very (red)) cat)", "(((deep)))", "(a:0.5)(b:1.5)", "((a:0.5) b:1.5)", "[not] {a} <weight>",
@@ -49,16 +51,18 @@ def difference(ours: torch.Tensor, theirs: torch.Tensor) -> float:
 def test_tokens_and_weights(in_host):
     from concord.hosts.diffusers.loading.chunks import chunks
 
-    for prompt, theirs in zip(PROMPTS, in_host("text.py", "tokens", prompts=PROMPTS), strict=True):
+    for prompt, theirs in zip(PROMPTS, in_host("loading_text.py", "tokens", prompts=PROMPTS), strict=True):
         for name, pad in (("l", 49407), ("g", 0)):
             ours = [[list(pair) for pair in chunk] for chunk in chunks(prompt, pad, partial(pytest.fail, pytrace=False))]
             assert ours == theirs[name], f"{prompt!r}, tower {name}"
 
 
 @pytest.mark.parametrize("skip", [None, -1, -2, -3, -9])
-def test_encodings(in_host, family, skip):
+def test_encodings(in_host, comfy, family, skip):
+    if skip == -9 and family == "sdxl" and version(comfy) < (0, 9):
+        pytest.skip("older than what is followed here: a layer that the tower does not have is its last one")
     prompts = PROMPTS[:18] + PROMPTS[35:39] if skip is None else PROMPTS[2:6]
-    theirs = in_host("text.py", "encodings", family=family, prompts=prompts, skip=skip)
+    theirs = in_host("loading_text.py", "encodings", family=family, prompts=prompts, skip=skip)
     clip = own_clip(family, theirs["weights"], skip)
     for prompt, (cond, pooled) in zip(prompts, theirs["conds"], strict=True):
         own_cond, own_pooled = clip.encode(clip.tokenize(prompt))
@@ -72,8 +76,8 @@ def test_textual_inversions(in_host, family, tmp_path: Path):
     save_file({"emb_params": vectors}, tmp_path / "style.safetensors")
     torch.save({"string_to_param": {"*": vectors[:2]}}, tmp_path / "sub" / "old.pt")
     save_file({"clip_l": vectors, "clip_g": torch.cat([vectors, vectors[:, :32]], dim=1)}, tmp_path / "both.safetensors")
-    prompts = ["a embedding:style, cat", "embedding:old", "(embedding:both:1.3) and more", "in embedding:both<x> y", "xembedding:style"]
-    theirs = in_host("text.py", "encodings", family=family, prompts=prompts, embeddings=str(tmp_path))
+    prompts = ["a embedding:style, cat", "embedding:old", "(embedding:both:1.3) and more", "xembedding:style"]
+    theirs = in_host("loading_text.py", "encodings", family=family, prompts=prompts, embeddings=str(tmp_path))
     clip = own_clip(family, theirs["weights"], embeddings=(tmp_path,))
     for prompt, (cond, pooled) in zip(prompts, theirs["conds"], strict=True):
         own_cond, own_pooled = clip.encode(clip.tokenize(prompt))

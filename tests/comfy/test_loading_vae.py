@@ -18,13 +18,13 @@ def random_tensors(shapes: dict[str, list[int]]) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("kind", ["taesd", "kl"])
 def test_latents_and_pictures(in_host, kind: str, tmp_path: Path):
-    tensors = random_tensors(in_host("vae.py", "names", kind=kind))
+    tensors = random_tensors(in_host("loading_vae.py", "names", kind=kind))
     if kind == "taesd":
         tensors |= {"vae_scale": torch.tensor(0.18215), "vae_shift": torch.tensor(0.1)}
     save_file(tensors, path := tmp_path / "vae.safetensors")
     generator = torch.Generator().manual_seed(1)
-    image, latent = torch.rand(2, 61, 43, 4, generator=generator), torch.randn(2, 4, 5, 7, generator=generator)
-    theirs = in_host("vae.py", path=path, image=image, latent=latent)
+    image, latent = torch.rand(2, 61, 43, 3, generator=generator), torch.randn(2, 4, 5, 7, generator=generator)
+    theirs = in_host("loading_vae.py", path=path, image=image, latent=latent)
     vae = vae_from(read_tensors(path), path.name)
     for ours, expected in ((vae.encode(image), theirs["latent"]), (vae.decode(latent), theirs["image"])):
         assert ours.shape == expected.shape

@@ -58,7 +58,7 @@ LAYERS = {
 @pytest.mark.parametrize("strengths", [(1.0, 1.0), (-0.7, 0.3), (0.0, 1.0)])
 def test_loras(in_host, strengths, tmp_path: Path):
     save_file(LAYERS, path := tmp_path / "lora.safetensors")
-    theirs = in_host("weights.py", "lora", path=path, model_strength=strengths[0], clip_strength=strengths[1])
+    theirs = in_host("loading_weights.py", "lora", path=path, model_strength=strengths[0], clip_strength=strengths[1])
     before, after = theirs["before"], theirs["after"]
     shape = shape_of(before["unet"])
     network = build(lambda: UNet2DConditionModel(**unet_config(shape)), to_diffusers(before["unet"], shape), "unet")
@@ -79,7 +79,7 @@ def test_loras(in_host, strengths, tmp_path: Path):
 @pytest.mark.parametrize("layout", ["control_model.", "", "diffusers"])
 def test_control_nets(in_host, layout: str, tmp_path: Path):
     inputs = dict(x=noise(2, 4, 8, 8), hint=noise(2, 3, 64, 64).sigmoid(), timestep=torch.tensor([17.0, 800.0]), context=noise(2, 77, 64))
-    theirs = in_host("weights.py", "control_net", **inputs)
+    theirs = in_host("loading_weights.py", "control_net", **inputs)
     prefix = "" if layout == "diffusers" else layout
     save_file({prefix + name: weight for name, weight in theirs["weights"].items()}, path := tmp_path / "control.safetensors")
     control = load_control_net(path)
@@ -94,7 +94,7 @@ def test_control_nets(in_host, layout: str, tmp_path: Path):
 
 def test_clip_vision(in_host):
     images = [noise(2, 300, 224, 3).sigmoid(), noise(1, 224, 224, 4).sigmoid(), noise(1, 90, 400, 3).sigmoid()]
-    theirs = in_host("weights.py", "vision", images=images)
+    theirs = in_host("loading_weights.py", "vision", images=images)
     config = replace(vision_config(theirs["weights"], heads=4), activation="gelu")
     vision = Vision(build(lambda: VisionTower(config), theirs["weights"], "vision"))
     ours = [vision.encode_image(image, crop) for image in images for crop in (True, False)]

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import torch
 from concord.processors.edit import AttentionEdit, Order
-from concord.processors.program import Group, Plan, Segment, Term
+from concord.processors.program import Attend, Group, Plan, Segment, Term
 from concord.processors.rows import Site
 from concord.processors.run import Step
 from torch import Tensor
@@ -27,8 +27,7 @@ class Asks(AttentionEdit):
         return plan.change(takers, lambda mine, theirs: self.ask(mine, theirs, site, step), step.givers(self.giver, takers))
 
     def ask(self, mine: Group, theirs: Group, site: Site, step: Step) -> tuple[Term, ...]:
-        own = theirs.segment("own")
-        return tuple(t.on("own", lambda s: s._replace(k=own.k, v=own.v)) for t in mine.terms)
+        return tuple(t.on("own", lambda s: s._replace(k=theirs.own.k, v=theirs.own.v)) for t in mine.terms)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -84,7 +83,7 @@ class MixedAttention(Asks):
     owns = frozenset()
 
     def ask(self, mine: Group, theirs: Group, site: Site, step: Step) -> tuple[Term, ...]:
-        own, other = mine.segment("own"), theirs.segment("own")
+        own, other = mine.own, theirs.own
         moved = lambda x, like: x - x.mean(-2, keepdim=True) + like.mean(-2, keepdim=True)
         return tuple(t._replace(segments=(Segment(self.id, moved(other.k, own.k), moved(other.v, own.v)), *t.segments)) for t in mine.terms)
 
@@ -112,5 +111,5 @@ class Louder(AttentionEdit):
     order = Order.OUTPUT
     by: float = 2.0
 
-    def finish(self, out: Tensor, site: Site, step: Step) -> Tensor:
+    def finish(self, out: Tensor, plan: Plan, site: Site, step: Step, attend: Attend) -> Tensor:
         return out * self.by

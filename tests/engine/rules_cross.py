@@ -5,11 +5,10 @@ from math import log1p, sqrt
 
 import torch
 from concord.processors.edit import Order
-from torch import Tensor
-from torch.nn.functional import interpolate
-
 from concord.tests.engine.toy import heads
 from concord.tests.engine.truth import Asked, Part, Rule, Scene, State, Taken
+from torch import Tensor
+from torch.nn.functional import interpolate
 
 
 def adapter(tokens: dict[str, Tensor], weights: tuple[tuple[Tensor, Tensor], ...], weight: float, mask: Tensor | None = None) -> tuple[Rule, ...]:
@@ -65,8 +64,8 @@ def copies(on: str, mapping: Tensor | None = None, alpha: Tensor | None = None) 
             columns = mine[0].columns["own"].shape[-1]
             a = torch.ones(columns, dtype=torch.float64) if alpha is None else alpha[scene.step.number]
             swap = torch.eye(columns, dtype=torch.float64) if mapping is None else mapping
-            copied = [Taken({name: p @ swap * a if name == "own" else p for name, p in t.columns.items()}, {**t.values, **{n: values[n] for n in t.values if n in values}}, t.gate)
-                      for t in theirs]
+            maps = lambda t, a=a, swap=swap: {name: p @ swap * a if name == "own" else p for name, p in t.columns.items()}
+            copied = [Taken(maps(t), {name: values.get(name, v) for name, v in t.values.items()}, t.gate) for t in theirs]
             if a.any():
                 now[i] = copied + [Taken({"own": t.columns["own"] * (1 - a)}, t.values, t.gate) for t in mine if "own" in t.columns]
 

@@ -5,9 +5,8 @@ from math import inf
 
 import torch
 from concord.processors.edit import Order
-from torch import Tensor
-
 from concord.tests.engine.truth import Rule, Scene, State
+from torch import Tensor
 
 
 def like(x: Tensor, other: Tensor) -> Tensor:
@@ -73,3 +72,12 @@ def infinite_id() -> tuple[Rule, ...]:
             now[i] = [a._replace(parts={"identity": moved, **a.parts}) for a in now[i]]
 
     return (Rule(Order.SEGMENTS, "self", act),)
+
+
+def sharpen(by: float) -> tuple[Rule, ...]:
+    """Of every kind of site."""
+    def act(scene: Scene, now: State, before: State) -> None:
+        for i, asked in enumerate(now):
+            now[i] = [a._replace(heat=a.heat * by) for a in asked]
+
+    return Rule(Order.SCORES, "self", act), Rule(Order.SCORES, "cross", act)

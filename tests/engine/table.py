@@ -8,14 +8,13 @@ import torch
 from concord.processors.attention.style_aligned import style_aligned
 from concord.processors.edit import Edit, Program
 from concord.processors.rows import Row
-from torch import Tensor
-
 from concord.tests.engine import rules_cross, rules_self
 from concord.tests.engine.edits_copy import CopyMaps
 from concord.tests.engine.edits_cross import ImagePrompt, PaintWithWords, RegionPrompts, Reweight
-from concord.tests.engine.edits_self import FrameAttention, MixedAttention, MutualAttention, StyleInjection
+from concord.tests.engine.edits_self import FrameAttention, MixedAttention, MutualAttention, Sharpen, StyleInjection
 from concord.tests.engine.toy import CHANNELS, GRID, STEPS, TOKENS, Toy, canvas, lanes, noise, prompts, step_of
 from concord.tests.engine.truth import Rule, naive
+from torch import Tensor
 
 
 def block(y: slice, x: slice, value: float = 1.0) -> Tensor:
@@ -61,7 +60,9 @@ TABLE = {
     "reweight": Technique((Reweight(weights=LOUD),), rules_cross.reweight(LOUD)),
     "regions": Technique((RegionPrompts(texts=TEXTS, masks=(LEFT, RIGHT)),), rules_cross.regions(TEXTS, (LEFT, RIGHT)), lonely=True),
     "paint": Technique((PaintWithWords(maps=MAPS, strength=0.4),), rules_cross.paint(MAPS, 0.4), lonely=True),
-    "adapter": Technique((ImagePrompt(tokens=IMAGE, weights=projections(10), weight=0.8, mask=LEFT),), rules_cross.adapter(IMAGE, projections(10), 0.8, LEFT), lonely=True),
+    "sharpen": Technique((Sharpen(by=1.25),), rules_self.sharpen(1.25), lonely=True),
+    "adapter": Technique((ImagePrompt(tokens=IMAGE, weights=projections(10), weight=0.8, mask=LEFT),),
+                         rules_cross.adapter(IMAGE, projections(10), 0.8, LEFT), lonely=True),
     "adapter2": Technique((ImagePrompt(tokens=IMAGE, weights=projections(20), weight=0.3),), rules_cross.adapter(IMAGE, projections(20), 0.3), lonely=True),
 }
 CLASHES = [{"masactrl", "masked"}, {"masactrl", "styleid"}, {"masked", "styleid"}, {"selfcopy", "masactrl"}, {"selfcopy", "masked"}, {"selfcopy", "styleid"},

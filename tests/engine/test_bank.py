@@ -5,7 +5,6 @@ import pytest
 from concord.processors.errors import ConcordError
 from concord.processors.rows import Lanes
 from concord.processors.run import Run
-
 from concord.tests.engine.table import edits, program
 from concord.tests.engine.toy import batch, far, picture
 
@@ -28,6 +27,25 @@ def test_borrowed_givers_equal_live_ones(names):
     live = picture(edits(names), rows)
     for at, out in in_three_calls(names, rows):
         assert far(out, live[at]) < 1e-12
+
+
+def test_givers_here_and_givers_recorded_in_one_call():
+    rows, run = batch(8), Run(program(NAMES, 8), keep=GIVERS)
+    first = [i for i, row in enumerate(rows) if row.group == 1 and row.lane in GIVERS]
+    rest = [i for i in range(len(rows)) if i not in first]
+    live = picture(edits(NAMES), rows)
+    for at in (first, rest):
+        assert far(picture((), [rows[i] for i in at], run=run), live[at]) < 1e-12
+
+
+def test_two_runs_side_by_side_do_not_meet():
+    rows, calls = batch(8), (GIVERS, {"target", "frame", "plain"})
+    runs = [Run(program(names, 8), keep=GIVERS) for names in (NAMES, ("style", "masactrl"))]
+    live = [picture(run.program, rows) for run in runs]
+    for lanes_of_call in calls:
+        at = [i for i, row in enumerate(rows) if row.lane in lanes_of_call]
+        for run, whole in zip(runs, live, strict=True):
+            assert far(picture((), [rows[i] for i in at], run=run), whole[at]) < 1e-12
 
 
 def test_one_recorded_giver_serves_several_groups_and_takers():
@@ -59,9 +77,10 @@ def test_what_was_recorded_is_dropped_with_its_prediction():
     """A run of fifty steps must not hold the keys of fifty steps."""
     run = Run(program(("style",), 4), keep=GIVERS)
     sizes = []
-    for run.calls in range(3):
+    for call in range(3):
+        run.calls = call
         picture((), batch(4), run=run)
-        sizes.append(len(run.memory))
+        sizes.append((len(run.memory), len(run.bank(call))))
     assert sizes[0] == sizes[1] == sizes[2]
 
 

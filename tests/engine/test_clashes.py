@@ -8,7 +8,6 @@ from concord.processors.errors import ConcordError
 from concord.processors.prediction.multidiffusion import Windows
 from concord.processors.rows import Lanes
 from concord.processors.run import Run
-
 from concord.tests.engine.edits_copy import CopyMaps
 from concord.tests.engine.edits_cross import POSITIVE, RegionPrompts
 from concord.tests.engine.edits_self import FrameAttention, MutualAttention, StyleInjection
@@ -16,12 +15,17 @@ from concord.tests.engine.table import LEFT, TEXTS, TOP
 from concord.tests.engine.toy import BRANCHES, Toy, lanes
 
 SIGMAS = (14.0, 7.0, 3.0, 1.0, 0.0)
-PROGRESS = dict(zip(SIGMAS, (0.0, 0.25, 0.5, 0.75, 1.0), strict=True))
+
+
+def progress(sigma: float) -> float:
+    """A quarter a step, straight between."""
+    above = max(i for i, s in enumerate(SIGMAS) if s >= sigma)
+    return (above + (SIGMAS[above] - sigma) / (SIGMAS[above] - SIGMAS[above + 1])) / 4
 
 
 def check(*edits, samples: int = 4, roles: Lanes | None = None) -> None:
     program = Program.of(edits, lanes(4) if roles is None else roles)
-    Run(program, samples, SIGMAS, PROGRESS.__getitem__).check(Toy().sites(), BRANCHES)
+    Run(program, samples, SIGMAS, progress).check(Toy().sites(), BRANCHES)
 
 
 def test_the_message_names_techniques_row_site_and_step():
@@ -49,6 +53,7 @@ MEET = {
     "maps or keys": (CopyMaps(on="self"), StyleInjection()),
     "two regions": (RegionPrompts(texts=TEXTS, masks=(LEFT, TOP)), RegionPrompts(texts=TEXTS, masks=(TOP, LEFT))),
     "windows that overlap in one step": (MutualAttention(window=(0.0, 0.3)), StyleInjection(window=(0.25, 1.0))),
+    "windows that overlap only between two steps": (MutualAttention(window=(0.0, 0.45)), StyleInjection(window=(0.3, 1.0))),
     "one layer in common": (MutualAttention(layers=frozenset({0, 1})), StyleInjection(layers=frozenset({1}))),
 }
 PART = {

@@ -8,11 +8,10 @@ import torch
 from concord.processors.errors import ConcordError
 from concord.processors.program import Group, Plan, Segment, Term, columns
 from concord.processors.run import at_site, rewrite
-from torch import Tensor
-from torch.autograd import gradcheck
-
 from concord.tests.engine.table import FADE, LEFT, LOUD, SWAP, edits
 from concord.tests.engine.toy import DEPTH, HEADS, QUERIES, TOKENS, Toy, batch, far, noise, step_of
+from torch import Tensor
+from torch.autograd import gradcheck
 
 SELF, CROSS = Toy().sites()[:2]
 ROWS = batch(4, ("positive",))

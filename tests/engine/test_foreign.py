@@ -5,12 +5,11 @@ import pytest
 import torch
 from concord.processors.rows import Site
 from concord.processors.run import at_site, attention
-from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
-
 from concord.tests.engine.edits_self import Louder, Sharpen
 from concord.tests.engine.table import edits
 from concord.tests.engine.toy import DEPTH, HEADS, QUERIES, TOKENS, Toy, batch, far, noise, step_of
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
 
 SITES = {site.kind: site for site in Toy().sites()[:2]}
 ROWS = batch(4, ("positive",))

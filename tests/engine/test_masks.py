@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from concord.processors.attention.style_aligned import style_aligned
 from concord.processors.rows import Site, View
 from concord.processors.run import attention
-from torch.nn.functional import adaptive_avg_pool2d, scaled_dot_product_attention
-
 from concord.tests.engine.edits_cross import ImagePrompt, PaintWithWords
 from concord.tests.engine.edits_self import MutualAttention
 from concord.tests.engine.table import IMAGE, LEFT, MAPS, RIGHT, projections
 from concord.tests.engine.toy import DEPTH, GRID, HEADS, QUERIES, Toy, batch, canvas, engine, far, noise, prompts, step_of
+from torch.nn.functional import adaptive_avg_pool2d, scaled_dot_product_attention
 
 SELF, CROSS = Toy().sites()[:2]
 LIKE = torch.zeros((), dtype=torch.float64)
@@ -45,10 +45,11 @@ def test_a_mask_of_another_size_is_first_brought_to_the_canvas():
 
 
 def test_windows_in_one_call_equal_a_call_for_each():
-    edits = [ImagePrompt(tokens=IMAGE, weights=projections(3), mask=WIDE)]
+    """Masks are cropped, and a giver serves the takers of its own window."""
+    edits = [ImagePrompt(tokens=IMAGE, weights=projections(3), mask=WIDE), MutualAttention(), *style_aligned()]
     rows = [row._replace(view=view) for view in VIEWS for row in batch(4)]
     together = Toy()(canvas(rows), prompts(rows), engine(step_of(rows, edits)))
-    for i, view in enumerate(VIEWS):
+    for i in range(len(VIEWS)):
         alone = rows[8 * i : 8 * i + 8]
         assert far(Toy()(canvas(alone), prompts(alone), engine(step_of(alone, edits))), together[8 * i : 8 * i + 8]) < 1e-12
 

@@ -11,7 +11,6 @@ from concord.processors.attention.style_aligned import style_aligned
 from concord.processors.edit import Program
 from concord.processors.features.controlnet import ControlResiduals
 from concord.processors.prediction.multidiffusion import multidiffusion
-
 from concord.tests.engine.edits_cross import ImagePrompt, PaintWithWords
 from concord.tests.engine.edits_self import Sharpen
 from concord.tests.engine.table import EVERYTHING, IMAGE, MAPS, edits, projections

@@ -8,7 +8,6 @@ import torch
 from concord.processors.errors import ConcordError
 from concord.processors.program import Plan, execute
 from concord.processors.rows import Lanes, Row
-
 from concord.tests.engine.table import EVERYTHING, edits, program
 from concord.tests.engine.toy import BRANCHES, DEPTH, HEADS, TOKENS, Toy, batch, canvas, engine, far, lanes, noise, picture, prompts, step_of
 

@@ -1,13 +1,15 @@
 """Progress and numbers of steps: what sigma means for an edit, also between two steps of the schedule."""
 from __future__ import annotations
 
+from dataclasses import replace
 from math import exp, log
 
 import pytest
+import torch
 from concord.processors.edit import Stage
 from concord.processors.run import Run
 from concord.processors.schedule import Progress
-
+from concord.tests.engine.edits_cross import Reweight
 from concord.tests.engine.edits_self import Sharpen
 from concord.tests.engine.toy import batch, step_of
 
@@ -64,11 +66,20 @@ def test_a_step_knows_its_run():
     assert percent_to_sigma(step.progress) == pytest.approx(3.0)
 
 
-@pytest.mark.parametrize(("window", "acts"), [((0.0, 1.0), (0, 1, 2, 3, 4)), ((0.25, 0.75), (1, 2)), ((0.5, 1.0), (2, 3, 4)), ((0.0, 0.5), (0, 1)), ((0.5, 0.5), ())])
+@pytest.mark.parametrize(("window", "acts"), [((0, 1), (0, 1, 2, 3, 4)), ((0.25, 0.75), (1, 2)), ((0.5, 1), (2, 3, 4)), ((0, 0.5), (0, 1)), ((0.5, 0.5), ())])
 def test_windows_are_half_open_and_closed_at_the_end(window, acts):
     edit = Sharpen(window=window)
     steps = [step_of(batch(1), [edit], number) for number in range(5)]
     assert tuple(step.number for step in steps if step.run.program.at(Stage.ATTENTION, step)) == acts
+
+
+def test_another_row_table_is_asked_anew():
+    """Who is meant is found once per call, and never kept for another."""
+    edit = Reweight(weights=torch.ones(7))
+    step = step_of(batch(4), [edit])
+    assert step.where(edit) == (2,) and step.givers("source", (2,)) == (1,)
+    other = replace(step, rows=tuple(reversed(step.rows)))
+    assert other.where(edit) == (5,) and other.givers("source", (5,)) == (6,)
 
 
 def test_a_run_computes_once():

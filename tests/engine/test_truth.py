@@ -4,14 +4,14 @@ from __future__ import annotations
 from itertools import combinations
 
 import pytest
-
-from concord.tests.engine.table import CLASHES, EVERYTHING, TABLE, composes, edits, truth
-from concord.tests.engine.toy import batch, far, picture, step_of, Toy
 from concord.processors.errors import ConcordError
+from concord.tests.engine.table import CLASHES, EVERYTHING, TABLE, composes, edits, truth
+from concord.tests.engine.toy import Toy, batch, far, picture, step_of
 
 PAIRS = [pair for pair in combinations(TABLE, 2) if composes(pair)]
-CHAINS = [("style", "replace", "selfcopy", "adapter"), ("style", "masked", "replace", "reweight", "adapter", "adapter2", "regions", "paint"),
-          ("masactrl", "mixed", "style", "refine", "reweight", "paint"), ("styleid", "style", "mixed", "frames", "refine", "regions", "adapter", "paint"), EVERYTHING]
+CHAINS = [("style", "replace", "selfcopy", "adapter"), ("masactrl", "mixed", "style", "refine", "reweight", "paint"),
+          ("style", "masked", "replace", "reweight", "adapter", "adapter2", "regions", "paint"),
+          ("styleid", "style", "mixed", "frames", "refine", "regions", "adapter", "paint"), EVERYTHING]
 
 
 @pytest.mark.parametrize("samples", (4, 8))
@@ -51,9 +51,8 @@ def test_one_plain_image(names):
 def test_a_target_with_the_prompt_and_noise_of_its_source_becomes_it():
     rows = batch(4, ("positive",))
     twin = tuple(row._replace(sample=1) if row.lane == "target" else row for row in rows)
-    program = edits(("selfcopy", "adapter", "regions", "paint"))
-    from_noise = picture(program, twin)
-    assert far(from_noise[2], from_noise[1]) < 1e-12
+    out = picture(edits(("selfcopy", "adapter", "regions", "paint")), twin)
+    assert far(out[2], out[1]) < 1e-12
 
 
 @pytest.mark.parametrize("names", CLASHES, ids=lambda names: "+".join(sorted(names)))

@@ -10,7 +10,6 @@ from concord.processors.prediction.multidiffusion import multidiffusion
 from concord.processors.rows import View
 from concord.processors.run import Run, Step
 from concord.processors.views import fuse, views_of
-
 from concord.tests.engine.toy import far, noise
 
 CANVAS = (10, 14)
@@ -70,7 +69,8 @@ def test_one_window_over_the_canvas_is_none():
     assert len(views_of(step_with(*multidiffusion((10, 8), (10, 6))), CANVAS)) == 2
 
 
-FUSIONS = {"uniform": multidiffusion((6, 8), (3, 4)), "gaussian": multidiffusion((6, 8), (3, 4), "gaussian"), "around": multidiffusion((6, 8), (4, 3), "gaussian", (True, True))}
+FUSIONS = {"uniform": multidiffusion((6, 8), (3, 4)), "gaussian": multidiffusion((6, 8), (3, 4), "gaussian"),
+           "around": multidiffusion((6, 8), (4, 3), "gaussian", (True, True))}
 each_fusion = pytest.mark.parametrize("edits", FUSIONS.values(), ids=FUSIONS)
 X = noise(3, 2, 4, *CANVAS)
 

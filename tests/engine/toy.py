@@ -38,14 +38,15 @@ class Toy:
     """x [R, N, C], text [R, M, C] -> [R, N, C]; what happens at a site is handed in."""
 
     def __init__(self) -> None:
-        self.layers = [{name: noise(100 * i + j, CHANNELS, CHANNELS) / sqrt(CHANNELS) for j, name in enumerate(("sq", "sk", "sv", "so", "cq", "ck", "cv", "co"))}
-                       for i in range(2)]
+        names = ("sq", "sk", "sv", "so", "cq", "ck", "cv", "co")
+        self.layers = [{name: noise(100 * i + j, CHANNELS, CHANNELS) / sqrt(CHANNELS) for j, name in enumerate(names)} for i in range(2)]
 
     def sites(self) -> list[Site]:
         def project(weights: dict[str, Tensor]) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
             return lambda tokens: (heads(tokens @ weights["ck"]), heads(tokens @ weights["cv"]))
 
-        return [site for i, weights in enumerate(self.layers) for site in (Site("self", i, "mid", HEADS, GRID), Site("cross", i, "mid", HEADS, GRID, project(weights)))]
+        kinds = ("self", "cross")
+        return [Site(kind, i, "mid", HEADS, GRID, project(weights) if kind == "cross" else None) for i, weights in enumerate(self.layers) for kind in kinds]
 
     def __call__(self, x: Tensor, text: Tensor, at: At) -> Tensor:
         sites = iter(self.sites())

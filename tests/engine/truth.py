@@ -9,10 +9,9 @@ import torch
 from concord.processors.edit import Order
 from concord.processors.rows import Site
 from concord.processors.run import Step
+from concord.tests.engine.toy import At
 from torch import Tensor
 from torch.nn.functional import interpolate
-
-from concord.tests.engine.toy import At
 
 
 class Part(NamedTuple):
@@ -62,8 +61,8 @@ class Scene(NamedTuple):
         return [i for i, r in enumerate(self.step.rows) if lane in (None, r.lane) and branch in (None, r.branch) and r.lane != but]
 
     def giver(self, taker: int, lane: str) -> int:
-        mine = self.step.rows[taker]
-        return next(i for i, r in enumerate(self.step.rows) if r.lane == lane and (r.branch, r.entry, r.group, r.view) == (mine.branch, mine.entry, mine.group, mine.view))
+        with_it = lambda row: (row.branch, row.entry, row.group, row.view)
+        return next(i for i, row in enumerate(self.step.rows) if row.lane == lane and with_it(row) == with_it(self.step.rows[taker]))
 
     def mask(self, mask: Tensor) -> Tensor:
         """[y, x] -> [N, 1]"""

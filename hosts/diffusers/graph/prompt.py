@@ -32,4 +32,4 @@ def named(calls: dict[str, Call], id: str, registry: Registry | None = None) -> 
     kind = call["class_type"]
     title = (call.get("_meta") or {}).get("title")
     known = registry.get(kind) if registry else None
-    return f'node {id} ({kind}{f" {title!r}" if title and title not in (kind, known and known.title) else ""})'
+    return f"node {id} ({kind}{f' {title!r}' if title and title not in (kind, known and known.title) else ''})"

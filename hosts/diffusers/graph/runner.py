@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -16,8 +17,11 @@ from .registry import default_registry
 
 def run_file(
     path: Path, context: Context, settings: Sequence[str] = (), seed: int | None = None, tell: Callable[[str], None] | None = None
-) -> list[Path]:
-    """Runs a workflow -> the pictures that it wrote. `tell` gets remarks; without it there is no progress either, which is for terminals only."""
+) -> dict[str, list[Path]]:
+    """Runs a workflow -> the pictures that each output node wrote, by the node's title (and id, where titles are equal).
+
+    `tell` gets remarks; without it there is no progress either, which is for terminals only.
+    """
     registry = default_registry(context)
     document, prompt = load(path, registry, settings, seed)
     if tell:
@@ -25,8 +29,13 @@ def run_file(
             tell(note)
     with Terminal() if tell and sys.stderr.isatty() else nullcontext() as watcher:
         shown = execute(prompt, registry, context, document.workflow, watcher)
-    pictures = [picture for ui in shown.values() if isinstance(ui, dict) for picture in ui.get("images", ())]
-    return [context.output / picture["subfolder"] / picture["filename"] for picture in pictures]
+    titles = {id: (prompt.calls[id].get("_meta") or {}).get("title") or prompt.calls[id]["class_type"] for id in shown}
+    several = Counter(titles.values())
+    return {
+        titles[id] if several[titles[id]] == 1 else f"{titles[id]} ({id})": [context.output / p["subfolder"] / p["filename"] for p in ui["images"]]
+        for id, ui in shown.items()
+        if isinstance(ui, dict) and ui.get("images")
+    }
 
 
 def check_file(path: Path, context: Context) -> tuple[list[str], list[str], int]:

@@ -117,7 +117,7 @@ class Seen(AttentionEdit):
 
     technique, order, places = "Seen", Order.OUTPUT, []
 
-    def finish(self, out, site, step):
+    def finish(self, out, plan, site, step, attend):
         self.places.append((site.kind, site.index, site.grid))
         return out
 

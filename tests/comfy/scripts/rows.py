@@ -49,7 +49,7 @@ class OnBranch(AttentionEdit):
 
     technique, order, kind = "OnBranch", Order.OUTPUT, "cross"
 
-    def finish(self, out, site, step):
+    def finish(self, out, plan, site, step, attend):
         silent = torch.tensor([self.takes(row) for row in step.rows])
         return torch.where(silent[:, None, None, None], torch.zeros_like(out), out)
 

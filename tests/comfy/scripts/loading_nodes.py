@@ -1,12 +1,15 @@
 """The host's own loaders and image nodes, by id."""
 import inspect
-
-import comfy_extras.nodes_clip_sdxl as sdxl
-import comfy_extras.nodes_images as images
-import comfy_extras.nodes_mask as masks
-import comfy_extras.nodes_post_processing as post
+import sys
 
 import nodes
+
+sys.path[:] = [path for path in sys.path if not path.endswith("/comfy")]    # nodes.py puts it first, where its utils.py hides the host's package utils
+
+import comfy_extras.nodes_clip_sdxl as sdxl  # noqa: E402
+import comfy_extras.nodes_images as images  # noqa: E402
+import comfy_extras.nodes_mask as masks  # noqa: E402
+import comfy_extras.nodes_post_processing as post  # noqa: E402
 
 
 def node(node_id: str):

@@ -1,10 +1,14 @@
 """Loaders, image and mask nodes of the headless host take what ComfyUI's own take, and give the same pictures."""
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from concord.hosts.diffusers.core import image_batch, image_models, image_size, loaders, loras, masks, text
 from concord.nodes import nodes_of
+
+from .versions import version
 
 PICTURES = {node.__name__: node for module in (image_batch, image_size, masks) for node in nodes_of(module)}
 NODES = PICTURES | {node.__name__: node for module in (image_models, loaders, loras, text) for node in nodes_of(module)}
@@ -43,17 +47,27 @@ def test_every_node_is_compared():
     assert set(CASES) == set(PICTURES)
 
 
+MENDED_LATER = {"FeatherMask", "ImageBatch", "ImageFromBatch"}  # 0.8 counts the right and lower edge from the wrong pixel, takes no negative index
+
+
+def needs_newer(comfy: Path, node_id: str) -> None:
+    if node_id in MENDED_LATER and version(comfy) < (0, 9):
+        pytest.skip(f"{node_id} of ComfyUI {comfy.name} is older than the one that is followed here")
+
+
 @pytest.mark.parametrize("node_id", CASES)
-def test_same_picture(in_host, node_id):
-    for inputs, theirs in zip(CASES[node_id], in_host("image_nodes.py", node_id=node_id, inputs=CASES[node_id]), strict=True):
+def test_same_picture(in_host, comfy, node_id):
+    needs_newer(comfy, node_id)
+    for inputs, theirs in zip(CASES[node_id], in_host("loading_nodes.py", node_id=node_id, inputs=CASES[node_id]), strict=True):
         ours = NODES[node_id].execute(**inputs).args[0]
         assert ours.shape == theirs.shape and ours.dtype == theirs.dtype
         assert (ours - theirs).abs().max() <= 1e-6, {key: value for key, value in inputs.items() if not isinstance(value, torch.Tensor)}
 
 
 @pytest.mark.parametrize("node_id", NODES)
-def test_same_inputs_and_outputs(in_host, node_id):
-    theirs, ours = in_host("image_nodes.py", "schema", node_id=node_id), NODES[node_id].define_schema()
+def test_same_inputs_and_outputs(in_host, comfy, node_id):
+    needs_newer(comfy, node_id)
+    theirs, ours = in_host("loading_nodes.py", "schema", node_id=node_id), NODES[node_id].define_schema()
     added_later = {"resolution_steps"} - set(theirs["inputs"])
     inputs = [entry for entry in ours.inputs if entry.id not in added_later]
     assert [entry.id for entry in inputs] == list(theirs["inputs"])

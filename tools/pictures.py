@@ -1,0 +1,144 @@
+"""Every picture that is shipped, made by running the practice workflows: `python -m concord.tools.pictures`.
+
+Thumbnails beside the workflows, pictures of the help pages, and the one at the top of the README. They show what the weights in practice/weights draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from PIL import Image
+
+from ..hosts.diffusers.graph.context import Context
+from ..hosts.diffusers.graph.runner import run_file
+from ..nodes.practice_scene import PracticeScene
+from ..practice import model as practice
+from ..practice.world import Scene, place_thing
+from .adapter_pictures import with_reference
+from .sheets import Picture, column, framed, line, row, scaled
+
+ROOT = Path(__file__).parents[1]
+WORKFLOWS, DOCS, HERO = ROOT / "workflows", ROOT / "web" / "docs", ROOT / "docs" / "hero.jpg"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What one workflow drew: the hint, if it has one, and the batches without and with the technique."""
+
+    hint: list[Picture]
+    without: list[Picture]
+    using: list[Picture]
+
+
+def run(name: str) -> dict[str, list[Picture]]:
+    """The pictures of a shipped workflow by the word that their file names end in; the preview is the hint."""
+    with TemporaryDirectory() as folder:
+        found: dict[str, list[Picture]] = {}
+        for path in run_file(WORKFLOWS / "api" / f"{name}.json", Context(output=Path(folder))):
+            word = "hint" if path.parent.name == "preview" else path.name.rsplit("_", 2)[0].removeprefix(f"{name}_")
+            found.setdefault(word, []).append(Image.open(path).convert("RGB"))
+        return found
+
+
+def compare(name: str, without: str = "without", using: str = "with") -> Comparison:
+    made = run(name)
+    return Comparison(made.get("hint", []), made[without], made[using])
+
+
+def scenes(*choices: dict) -> tuple[Picture, Picture]:
+    """Pictures and outlines of Practice Scene for these inputs, each as a row."""
+    defaults = {i.id: i.default for i in PracticeScene.define_schema().inputs}
+    drawn = [PracticeScene.execute(**(defaults | choice)).args for choice in choices]
+    return row([to_picture(d[0]) for d in drawn]), row([to_picture(d[1]) for d in drawn])
+
+
+def to_picture(image: torch.Tensor) -> Picture:
+    """[1, y, x, 3] 0..1"""
+    return Image.fromarray((image[0] * 255).clamp(0, 255).byte().numpy())
+
+
+def save_adapter_help() -> None:
+    """Reference and results of the image adapter; there is no workflow for it yet that could be run."""
+    scene = Scene("yellow", (place_thing("circle", "purple", "dotted"),))
+    reference, drawn = with_reference(scene, "a star", 4)
+    folder = DOCS / "Concord_LoadPracticeAdapter"
+    save(to_picture(reference.movedim(1, -1)), folder / "reference.png")
+    save(row([to_picture(image.movedim(0, -1)[None]) for image in drawn]), folder / "with.png")
+
+
+def save(picture: Picture, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(path, quality=88, optimize=True)
+
+
+def save_help(control: Comparison, style: Comparison, wide: Comparison, plain: list[Picture]) -> None:
+    """The pictures of the help pages."""
+    image, outline = scenes({}, {"picture": "two objects", "place": "left", "texture": "striped"}, {"picture": "random objects", "seed": 3},
+                            {"picture": "mountains", "light": "sunset"})  # fmt: skip
+    both = row(control.hint + control.using)
+    pages = {
+        "ApplyControlNet": {"without": row(control.without), "with": both},
+        "StyleAligned": {"without": row(style.without), "with": row(style.using)},
+        "MultiDiffusion": {"without": row(wide.without), "with": row(wide.using)},
+        "LoadPracticeModel": {"pictures": row(plain)},
+        "LoadPracticeControlNet": {"outline": row(control.hint), "with": row(control.using)},
+        "PracticeScene": {"image": image, "outline": outline},
+    }
+    for node, pictures in pages.items():
+        for name, picture in pictures.items():
+            save(picture, DOCS / f"Concord_{node}" / f"{name}.png")
+
+
+def save_thumbnails(sheets: dict[str, Picture]) -> None:
+    """One for each practice workflow; the real-model twins show the same picture and say so."""
+    for name, sheet in sheets.items():
+        thumbnail = scaled(framed(sheet, 6), 400)
+        save(thumbnail, WORKFLOWS / f"{name}-practice.jpg")
+        if (WORKFLOWS / f"{name}.json").exists():
+            save(column([line("the technique, on the practice model", 400, 15), thumbnail]), WORKFLOWS / f"{name}.jpg")
+
+
+def hero(control: Comparison, style: Comparison, wide: Comparison, all_three: Comparison) -> Picture:
+    """One sheet for the README."""
+    width, gap = 1100, 10
+    tile = (width - 4 * gap) // 5
+    strip = lambda pictures, w: row([scaled(p, w) for p in pictures], gap)
+    parts = [
+        line("ControlNet: one outline, four pictures that follow it", width, 22), strip(control.hint + control.using, tile),
+        line("StyleAligned: four pictures of one prompt, the style of the first", width, 22), strip(style.using, (width - 3 * gap) // 4),
+        line("MultiDiffusion: four times as wide as the model's own pictures", width, 22), scaled(wide.using[0], width),
+        line("All three on one model, in any order: outline, one style, panoramas", width, 22), strip(all_three.hint + all_three.using[:1], (width - gap) // 2),
+        strip(all_three.using[1:], (width - gap) // 2),
+    ]  # fmt: skip
+    return framed(column(parts, gap), 24)
+
+
+def both_rows(comparison: Comparison) -> Picture:
+    return column([row(comparison.without), row(comparison.using)], 10)
+
+
+def stacked(pictures: Sequence[Picture]) -> Picture:
+    return column(list(pictures))
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    plain = run("text-to-image-practice")["text-to-image-practice"]
+    control, style = compare("controlnet-practice"), compare("style-aligned-practice")
+    wide, all_three = compare("panorama-practice", "one-canvas", "windows"), compare("controlnet-style-panorama-practice")
+    save_help(control, style, wide, plain)
+    if (practice.WEIGHTS / "image_adapter.safetensors").exists():
+        save_adapter_help()
+    save_thumbnails({
+        "text-to-image": row(plain[:2]), "controlnet": both_rows(control), "style-aligned": both_rows(style), "panorama": both_rows(wide),
+        "controlnet-style-panorama": row([stacked(all_three.without), stacked(all_three.using)], 10),
+    })  # fmt: skip
+    save(hero(control, style, wide, all_three), HERO)
+
+
+if __name__ == "__main__":
+    main()
