@@ -7,7 +7,6 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-
 from concord.practice import drawing, judge, model, sampling, words, world
 from concord.practice.drawing import PALETTE, render
 from concord.practice.world import Scene, Thing, caption, place_thing, random_scene
@@ -41,7 +40,7 @@ def test_the_same_seed_gives_the_same_scene_and_pixels():
 def test_masks_boxes_and_colours_are_exact():
     picture = render(TWO)
     assert picture.image.dtype == torch.float32 and picture.masks.shape == (2, 128, 128)
-    for mask, box, thing in zip(picture.masks, picture.boxes, TWO.things):
+    for mask, box, thing in zip(picture.masks, picture.boxes, TWO.things, strict=True):
         ys, xs = mask.nonzero().T
         assert box == (xs.min() / 128, ys.min() / 128, (xs.max() + 1) / 128, (ys.max() + 1) / 128)
         assert abs((box[0] + box[2]) / 2 - thing.x) < 0.02

@@ -55,7 +55,7 @@ def _node(node: Node, order: int, place: tuple[int, int], arriving: dict[tuple[i
         widget = {"widget": {"name": name}} if is_widget(taken) else {}
         optional = {"shape": 7} if taken.optional and not widget else {}
         drawn["inputs"].append({"name": name, "type": taken.io_type, **optional, **widget, "link": arriving.get((node.id, slot))})
-    for slot, output in enumerate(node.kind.outputs):
+    for slot, output in enumerate([] if node.kind.schema.is_output_node else node.kind.outputs):  # older editors give Save Image none; newer add theirs
         drawn["outputs"].append({"name": output.display_name or output.io_type, "type": output.io_type, "links": given.get((node.id, slot))})
     ours = node.kind.id.startswith("Concord_")
     models = {"models": [_model(*m) for m in node.models]} if node.models else {}

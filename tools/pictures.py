@@ -5,7 +5,6 @@ Thumbnails beside the workflows, pictures of the help pages, and the one at the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +18,7 @@ from ..nodes.practice_scene import PracticeScene
 from ..practice import model as practice
 from ..practice.world import Scene, place_thing
 from .adapter_pictures import with_reference
-from .sheets import Picture, column, framed, line, row, scaled
+from .sheets import Picture, column, framed, line, row, scaled, squared
 
 ROOT = Path(__file__).parents[1]
 WORKFLOWS, DOCS, HERO = ROOT / "workflows", ROOT / "web" / "docs", ROOT / "docs" / "hero.jpg"
@@ -94,12 +93,12 @@ def save_help(control: Comparison, style: Comparison, wide: Comparison, plain: l
 
 
 def save_thumbnails(sheets: dict[str, Picture]) -> None:
-    """One for each practice workflow; the real-model twins show the same picture and say so."""
+    """One for each practice workflow, square as the editor shows them; the real-model twins show the same picture and say so."""
     for name, sheet in sheets.items():
-        thumbnail = scaled(framed(sheet, 6), 400)
+        thumbnail = scaled(squared(framed(sheet, 6)), 400)
         save(thumbnail, WORKFLOWS / f"{name}-practice.jpg")
         if (WORKFLOWS / f"{name}.json").exists():
-            save(column([line("the technique, on the practice model", 400, 15), thumbnail]), WORKFLOWS / f"{name}.jpg")
+            save(squared(column([line("shown on the practice model", 400, 15), scaled(thumbnail, 376)])), WORKFLOWS / f"{name}.jpg")
 
 
 def hero(control: Comparison, style: Comparison, wide: Comparison, all_three: Comparison) -> Picture:
@@ -117,12 +116,9 @@ def hero(control: Comparison, style: Comparison, wide: Comparison, all_three: Co
     return framed(column(parts, gap), 24)
 
 
-def both_rows(comparison: Comparison) -> Picture:
-    return column([row(comparison.without), row(comparison.using)], 10)
-
-
-def stacked(pictures: Sequence[Picture]) -> Picture:
-    return column(list(pictures))
+def two_and_two(comparison: Comparison) -> Picture:
+    """The first two without above the first two with."""
+    return column([row(comparison.without[:2]), row(comparison.using[:2])], 10)
 
 
 def main() -> None:
@@ -134,8 +130,8 @@ def main() -> None:
     if (practice.WEIGHTS / "image_adapter.safetensors").exists():
         save_adapter_help()
     save_thumbnails({
-        "text-to-image": row(plain[:2]), "controlnet": both_rows(control), "style-aligned": both_rows(style), "panorama": both_rows(wide),
-        "controlnet-style-panorama": row([stacked(all_three.without), stacked(all_three.using)], 10),
+        "text-to-image": column([row(plain[:2]), row(plain[2:])]), "controlnet": two_and_two(control), "style-aligned": two_and_two(style),
+        "panorama": column([*wide.without, *wide.using], 10), "controlnet-style-panorama": column(all_three.hint + all_three.using),
     })  # fmt: skip
     save(hero(control, style, wide, all_three), HERO)
 

@@ -6,7 +6,7 @@ from ..hosts.diffusers.graph.registry import Registry
 from .graph import Graph, Node, Out
 
 GREEN, GREY = "#8A8", "#555"
-STEPS, CFG = 20, 4.0
+STEPS, CFG = 16, 4.0
 
 
 def text_to_image_practice(name: str, registry: Registry) -> Graph:
@@ -37,17 +37,17 @@ def controlnet_practice(name: str, registry: Registry) -> Graph:
     graph = Graph(name, registry)
     model = _model(graph, """## ControlNet: pictures that follow an outline
 
-**Practice Scene** draws a heart and gives its outline. The prompt does not say what shape to draw.
+**Practice Scene** draws a heart and gives its outline. The prompt names colours, but no shape and no place.
 
-- **Without**: every picture has a shape of its own.
-- **With**: all have the heart's outline, in colours of their own.
+- **Without**: every picture has a shape of its own, somewhere.
+- **With**: all follow the outline of the heart.
 
 Try another shape or place in Practice Scene, *two objects*, a lower *strength*, or *end_percent* 0.4: then only the first part of the run follows \
 the outline.""")
     with graph.group("Hint", column=0):
         scene = graph.add("Concord_PracticeScene", shape="heart", colour="red", place="left")
         graph.add("PreviewImage", title="The outline", images=scene["outline"])
-    positive, negative = _prompts(graph, "a shape")
+    positive, negative = _prompts(graph, "a yellow solid shape on a blue background")
     canvas = _canvas(graph, 128, 128, 4)
     with graph.group("ControlNet", column=2, color=GREEN):
         net = graph.add("Concord_LoadPracticeControlNet")
@@ -61,13 +61,13 @@ def style_aligned_practice(name: str, registry: Registry) -> Graph:
     graph = Graph(name, registry)
     model = _model(graph, """## StyleAligned: one style for a whole batch
 
-The prompt names a shape, but no colour.
+The prompt names a shape, but no colours.
 
 - **Without**: four pictures, four looks.
 - **With**: the first picture is the reference; the others take over its colours and manner. It is the same first picture in both.
 
 Try another *reference*, a *shift* of -0.7 or 0.7, *adain* off, or a new seed.""")
-    positive, negative = _prompts(graph, "a star")
+    positive, negative = _prompts(graph, "a star in the center")
     canvas = _canvas(graph, 128, 128, 4)
     with graph.group("StyleAligned", column=2, color=GREEN):
         aligned = graph.add("Concord_StyleAligned", model=model["model"])
@@ -122,7 +122,7 @@ the other two go on as before.""")
 ALL = (text_to_image_practice, controlnet_practice, style_aligned_practice, panorama_practice, controlnet_style_panorama_practice)
 
 
-def _model(graph: Graph, text: str, size: tuple[int, int] = (400, 380)) -> Node:
+def _model(graph: Graph, text: str, size: tuple[int, int] = (400, 260)) -> Node:
     with graph.group("About", column=-1, color=GREY):
         graph.note("Read me", text, size)
     with graph.group("Model", column=0):
@@ -143,7 +143,7 @@ def _canvas(graph: Graph, width: int, height: int, batch: int) -> Node:
 
 def _draw(graph: Graph, title: str, model: Node | Out, positive: Node | Out, negative: Node | Out, canvas: Node, vae: Out, prefix: str, seed: int) -> None:
     with graph.group(title, column=3):
-        latent = graph.add("KSampler", model=model, seed=seed, steps=STEPS, cfg=CFG, sampler_name="euler", scheduler="normal",
+        latent = graph.add("KSampler", model=model, seed=seed, steps=STEPS, cfg=CFG, sampler_name="dpmpp_2m", scheduler="normal",
                            positive=positive, negative=negative, latent_image=canvas)  # fmt: skip
         graph.beside()
         image = graph.add("VAEDecode", samples=latent, vae=vae)

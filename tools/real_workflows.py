@@ -89,7 +89,7 @@ def _needs(*models: ModelFile) -> str:
 
 def _about(graph: Graph, text: str) -> None:
     with graph.group("About", column=-1, color=GREY):
-        graph.note("Read me", text, (420, 420))
+        graph.note("Read me", text, (420, 340))
 
 
 def _checkpoint(graph: Graph, model: ModelFile) -> Node:

@@ -47,3 +47,11 @@ def framed(picture: Picture, margin: int) -> Picture:
     page = Image.new("RGB", (picture.width + 2 * margin, picture.height + 2 * margin), PAPER)
     page.paste(picture, (margin, margin))
     return page
+
+
+def squared(picture: Picture) -> Picture:
+    """In the middle of a square of paper."""
+    side = max(picture.size)
+    page = Image.new("RGB", (side, side), PAPER)
+    page.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
+    return page

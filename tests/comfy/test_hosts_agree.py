@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from .versions import version
+
 CASES = (
     "plain", "aligned", "aligned otherwise", "aligned at cfg 1", "aligned, 154 tokens and 77", "aligned, two positives with an area", "windows",
     "windows, gaussian, all around", "windows, odd sizes", "windows, area and mask", "windows all around, area", "controlled", "controlled twice",
@@ -32,7 +34,9 @@ def theirs(in_host) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_same_numbers(ours, theirs, case):
+def test_same_numbers(comfy, ours, theirs, case):
+    if "ancestral" in case and version(comfy) < (0, 8):
+        pytest.skip("ComfyUI drew the step noise of ancestral samplers from the start noise's generator before 0.8")
     assert set(ours) == set(theirs) == set(CASES)
     assert torch.isfinite(theirs[case]).all()
     assert (ours[case] - theirs[case]).abs().max() / theirs[case].abs().max() < 1e-4

@@ -1,10 +1,12 @@
 """The host's own loaders and image nodes, by id."""
 import inspect
 import sys
+from pathlib import Path
 
 import nodes
 
-sys.path[:] = [path for path in sys.path if not path.endswith("/comfy")]    # nodes.py puts it first, where its utils.py hides the host's package utils
+OWN = str(Path(nodes.__file__).parent / "comfy")
+sys.path[:] = [path for path in sys.path if path != OWN]    # older hosts put it first, where its utils.py hides the host's package utils
 
 import comfy_extras.nodes_clip_sdxl as sdxl  # noqa: E402
 import comfy_extras.nodes_images as images  # noqa: E402
