@@ -21,7 +21,12 @@ HEADLESS = "install what running without ComfyUI needs: pip install -e .[headles
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command line; -> its exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    if options.command is test:
+        options.rest = rest  # for pytest, whose options argparse does not know
+    elif rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
         return options.command(options)
     except ConcordError as error:
@@ -91,7 +96,7 @@ def demo(options: argparse.Namespace) -> int:
 
 
 def test(options: argparse.Namespace) -> int:
-    """Run the test suite."""
+    """Run the test suite; what follows goes to pytest (default: all but the slow tests)."""
     import pytest
 
     os.chdir(ROOT)  # pytest's settings are there
@@ -112,8 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     listed.add_argument("name", metavar="NAME", nargs="?", help="a node's id or title, to see its inputs and outputs")
     shown = _command(commands, demo, _machine)
     shown.add_argument("--out", type=Path, default=Path("out/demo"), metavar="DIR", help="where pictures go (default: out/demo)")
-    tested = _command(commands, test)
-    tested.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="arguments for pytest (default: all but the slow tests)")
+    _command(commands, test)
     return parser
 
 

@@ -17,7 +17,7 @@ from .words import UNKNOWN, rows
 from .world import Scene, Thing, caption, random_scene
 
 SHARD = 1000  # pictures a file
-SHARES = {"one": 0.38, "two": 0.45, "wide": 0.17}  # of each kind in a batch: two objects and wide scenes are harder to learn
+SHARES = {"one": 0.25, "two": 0.55, "wide": 0.2}  # of each kind in a batch: two objects and wide scenes are harder to learn
 
 
 @dataclass(frozen=True)

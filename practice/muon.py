@@ -1,4 +1,4 @@
-"""Muon (Jordan et al. 2024) for matrices and convolutions, AdamW for the rest: about half the samples of plain AdamW here.
+"""Muon (Jordan et al. 2024) for matrices and convolutions, AdamW for the rest: it needs fewer samples here than AdamW alone.
 
 The step of a matrix is its momentum made orthogonal, so that rare directions learn as fast as common ones.
 """

@@ -16,6 +16,12 @@ def alphas() -> Tensor:
     return (1 - torch.linspace(low**0.5, high**0.5, steps, dtype=torch.float64) ** 2).cumprod(0).float()
 
 
+def weights(alpha: Tensor) -> Tensor:
+    """The loss weight of each step [1000]."""
+    ratio = alpha / (1 - alpha)
+    return ratio.clamp(max=5) / ratio * ratio.pow(-0.4).clamp(1, 5)
+
+
 @dataclass(frozen=True)
 class Noised:
     """A noised batch: noisy [B, 4, h, w] = sqrt(alpha) latents + sqrt(1 - alpha) noise; steps [B]; weight [B] of its loss."""
@@ -33,14 +39,13 @@ class Noised:
 class Noiser:
     """Adds noise at random steps.
 
-    The loss is min-SNR(5) on epsilon, raised at high noise by SNR^-1/4 (at most 3 times): colours and shapes are decided there, where the
+    The loss is min-SNR(5) on epsilon, raised at high noise by SNR^-0.4 (at most 5 times): there it is decided which object has which colour, and the
     plain weight is small. Steps are drawn in proportion to the root of the weight, which lowers the variance of the gradient.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.alphas = alphas().to(device)
-        ratio = self.alphas / (1 - self.alphas)
-        weight = ratio.clamp(max=5) / ratio * ratio.pow(-0.25).clamp(1, 3)
+        weight = weights(self.alphas)
         self.chance = weight.sqrt() / weight.sqrt().sum()
         self.weight = weight / self.chance / len(weight)  # what the uneven drawing leaves to weigh
 

@@ -20,7 +20,7 @@ class Make(io.ComfyNode):
             display_name="Make Words",
             description="Makes words. Nothing else.",
             inputs=[
-                io.String.Input("text", default="hello", multiline=True, tooltip="What to say."),
+                io.String.Input("text", default="hello", multiline=True, dynamic_prompts=True, tooltip="What to say."),
                 io.Int.Input("seed", default=0, min=0, max=100, control_after_generate=True),
                 io.Float.Input("weight", default=1.0, min=0.0, max=2.0),
                 io.Combo.Input("mood", options=["calm", "loud"]),

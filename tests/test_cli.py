@@ -130,3 +130,12 @@ def test_help_is_quick_and_without_torch(python: Callable[..., Any]) -> None:
     code = "from concord.cli import main\ntry: main(sys.argv[1:])\nexcept SystemExit as stop: print(stop.code, 'torch' in sys.modules)"
     for arguments in (["--help"], ["run", "--help"], ["nodes", "--help"]):
         assert python(code, *arguments).stdout.rstrip().endswith("0 False")
+
+
+def test_arguments_for_pytest_are_passed_on(at: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = []
+    monkeypatch.setattr(pytest, "main", lambda arguments: given.append(arguments) or 1)
+    assert main(["test"]) == 1 == main(["test", "-q", "tests/test_cli.py", "--collect-only"])
+    assert given == [["-m", "not slow"], ["-q", "tests/test_cli.py", "--collect-only"]] and Path.cwd() == ROOT
+    with pytest.raises(SystemExit, match="2"):
+        main(["nodes", "--unknown"])

@@ -92,6 +92,12 @@ def test_what_is_left_out_is_told() -> None:
     assert check(prompt, REGISTRY) == []
 
 
+def test_random_choices_are_told() -> None:
+    (note,) = to_prompt(graph(node(1, "Make", values=["a {red|blue} cat"])), REGISTRY).notes
+    assert note == 'node 1 (Make): input "text": {red|blue} stays as written; ComfyUI would choose one of them at random'
+    assert to_prompt(graph(node(1, "Make", values=["a {red} \\{a|b} cat"])), REGISTRY).notes == []
+
+
 def broken(*nodes: dict[str, Any], links: list[list[Any]] | None = None, wires: tuple[tuple[Any, ...], ...] = ()) -> list[str]:
     drawn = graph(*nodes, wires=wires)
     return check(to_prompt(drawn | ({"links": links} if links is not None else {}), REGISTRY), REGISTRY)

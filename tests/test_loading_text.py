@@ -15,6 +15,7 @@ from concord.hosts.diffusers.loading.embeddings import EmbeddingFolders
 from concord.hosts.diffusers.loading.prompt import split_embeddings, weighted_pieces
 from concord.hosts.diffusers.loading.text import text_tower
 from concord.hosts.diffusers.loading.tower import TowerConfig, VisionTower
+from concord.hosts.diffusers.loading.vision import TOP as VISION_TOP
 from concord.hosts.diffusers.loading.vision import load_vision, vision_config
 from concord.practice.words import WORDS
 from concord.processors.errors import ConcordError
@@ -137,3 +138,31 @@ def test_a_wrong_vision_file_is_refused(tmp_path: Path):
     save_file(layouts.random_tensors(layouts.text_l("", layers=1, tokens=10)), path := tmp_path / "text.safetensors")
     with pytest.raises(ConcordError, match="text.safetensors holds no CLIP vision tower"):
         load_vision(path)
+
+
+def vision_tensors(width: int, image: int = 224, layers: int = 2) -> dict:
+    sizes = TowerConfig(width, 16, layers, 4 * width, projection=64, image=image)
+    return layouts.random_tensors(layouts.shapes_of(lambda: VisionTower(sizes)))
+
+
+@pytest.mark.parametrize("width, image, kind", [(1024, 224, "ViT-L"), (1024, 336, "ViT-L"), (1280, 224, "ViT-H"), (1664, 224, "ViT-bigG")])
+def test_vision_files_are_told_by_their_tensors(tmp_path: Path, width: int, image: int, kind: str):
+    save_file(vision_tensors(width, image), path := tmp_path / "v.safetensors")
+    vision = load_vision(path)
+    assert vision.kind == kind and vision.network.config.image == image
+    out = vision.encode_image(torch.rand(1, 30, 40, 3))
+    assert out.image_embeds.shape == (1, 64) and out["penultimate_hidden_states"].shape == (1, (image // 14) ** 2 + 1, width)
+
+
+def test_an_open_clip_vision_tower_is_the_same(tmp_path: Path):
+    published = vision_tensors(1280, layers=1)
+    layer, new = "vision_model.encoder.layers.0.", {"layer_norm1": "ln_1", "layer_norm2": "ln_2", "mlp.fc1": "mlp.c_fc", "mlp.fc2": "mlp.c_proj"}
+    tensors = {f"visual.{old}": published[f"vision_model.{name}"] for old, name in VISION_TOP.items()}
+    tensors["visual.proj"] = published["visual_projection.weight"].T.contiguous()
+    for kind in ("weight", "bias"):
+        tensors[f"visual.transformer.resblocks.0.attn.in_proj_{kind}"] = torch.cat([published[f"{layer}self_attn.{part}_proj.{kind}"] for part in "qkv"])
+        for name, old in ({"self_attn.out_proj": "attn.out_proj"} | new).items():
+            tensors[f"visual.transformer.resblocks.0.{old}.{kind}"] = published[f"{layer}{name}.{kind}"]
+    save_file(tensors, path := tmp_path / "v.safetensors")
+    loaded = load_vision(path).network.state_dict()
+    assert loaded.keys() == published.keys() and all(torch.equal(loaded[name], tensor) for name, tensor in published.items())

@@ -34,18 +34,15 @@ class Comparison:
 
 
 def run(name: str) -> dict[str, list[Picture]]:
-    """The pictures of a shipped workflow by the word that their file names end in; the preview is the hint."""
+    """The pictures of a shipped workflow by the title of the node that saved them."""
     with TemporaryDirectory() as folder:
-        found: dict[str, list[Picture]] = {}
-        for path in run_file(WORKFLOWS / "api" / f"{name}.json", Context(output=Path(folder))):
-            word = "hint" if path.parent.name == "preview" else path.name.rsplit("_", 2)[0].removeprefix(f"{name}_")
-            found.setdefault(word, []).append(Image.open(path).convert("RGB"))
-        return found
+        written = run_file(WORKFLOWS / "api" / f"{name}.json", Context(output=Path(folder)))
+        return {title: [Image.open(path).convert("RGB") for path in paths] for title, paths in written.items()}
 
 
-def compare(name: str, without: str = "without", using: str = "with") -> Comparison:
+def compare(name: str, without: str, using: str) -> Comparison:
     made = run(name)
-    return Comparison(made.get("hint", []), made[without], made[using])
+    return Comparison(made.get("The outline", []), made[without], made[using])
 
 
 def scenes(*choices: dict) -> tuple[Picture, Picture]:
@@ -123,9 +120,11 @@ def two_and_two(comparison: Comparison) -> Picture:
 
 def main() -> None:
     torch.set_num_threads(1)
-    plain = run("text-to-image-practice")["text-to-image-practice"]
-    control, style = compare("controlnet-practice"), compare("style-aligned-practice")
-    wide, all_three = compare("panorama-practice", "one-canvas", "windows"), compare("controlnet-style-panorama-practice")
+    plain = run("text-to-image-practice")["Four pictures"]
+    control = compare("controlnet-practice", "Without", "With ControlNet")
+    style = compare("style-aligned-practice", "Without", "With StyleAligned")
+    wide = compare("panorama-practice", "One canvas", "Windows")
+    all_three = compare("controlnet-style-panorama-practice", "Without", "With all three")
     save_help(control, style, wide, plain)
     if (practice.WEIGHTS / "image_adapter.safetensors").exists():
         save_adapter_help()

@@ -85,11 +85,11 @@ The practice model was made for 128 x 128 pixels; here it draws 512 x 128.
 - **One canvas**: the model looks at all of it at once, as any sampler does.
 - **Windows**: it looks at windows of 128 pixels that overlap and agree at every step.
 
-Try *wrap_x* (the right edge goes on at the left), a *stride* of 32 (smoother, slower), or a taller canvas with "blue bricks".""")
+Try *wrap_x* (the right edge goes on at the left), a *stride* of 64 (twice as fast, rougher), or a taller canvas with "blue bricks".""")
     positive, negative = _prompts(graph, "mountains at sunset")
     canvas = _canvas(graph, 512, 128, 1)
     with graph.group("MultiDiffusion", column=2, color=GREEN):
-        windows = graph.add("Concord_MultiDiffusion", model=model["model"], stride=64)
+        windows = graph.add("Concord_MultiDiffusion", model=model["model"])
     _draw(graph, "One canvas", model["model"], positive, negative, canvas, model["vae"], f"{name}_one-canvas", seed=7)
     _draw(graph, "Windows", windows, positive, negative, canvas, model["vae"], f"{name}_windows", seed=7)
     return graph
@@ -113,7 +113,7 @@ the other two go on as before.""")
         control = graph.add("Concord_ApplyControlNet", positive=positive, negative=negative, control_net=net, image=scene["outline"])
         graph.beside()
         aligned = graph.add("Concord_StyleAligned", model=model["model"])
-        windows = graph.add("Concord_MultiDiffusion", model=aligned, stride=64)
+        windows = graph.add("Concord_MultiDiffusion", model=aligned)
     _draw(graph, "Without", model["model"], positive, negative, canvas, model["vae"], f"{name}_without", seed=2)
     _draw(graph, "With all three", windows, control["positive"], control["negative"], canvas, model["vae"], f"{name}_with", seed=2)
     return graph

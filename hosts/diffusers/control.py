@@ -42,13 +42,9 @@ class Control:
         previous = self.previous and self.previous.fit(h, w)
         return replace(self, hint=resize(self.hint, w * CELL, h * CELL, "nearest-exact", "center"), previous=previous)
 
-    def crop(self, view: View, area: View | None = None) -> Control:
-        """What a window of the canvas sees of the hints, which have been fitted to `area`, or to all of it."""
-        hint = self.hint
-        if area:
-            hint = hint.new_zeros(*hint.shape[:2], CELL * area.canvas[0], CELL * area.canvas[1])
-            _pixels(area).add(hint, self.hint)
-        return replace(self, hint=_pixels(view).crop(hint), previous=self.previous and self.previous.crop(view, area))
+    def crop(self, view: View) -> Control:
+        """What a window sees of the hints, which have been fitted to the canvas that it is a window of."""
+        return replace(self, hint=_pixels(view).crop(self.hint), previous=self.previous and self.previous.crop(view))
 
     def residuals(self, x: Tensor, sigma: Tensor, context: Tensor, added: dict[str, Any] | None, entries: int, schedule: DiscreteSchedule,
                   step: Step) -> list[Tensor] | None:
@@ -68,11 +64,12 @@ class Control:
             cast(x), schedule.timestep(sigma).to(dtype), encoder_hidden_states=cast(context), controlnet_cond=cast(hint),
             added_cond_kwargs=added and {key: cast(value) for key, value in added.items()}, return_dict=False,
         )
+        own = [*skips, middle]
         if self.edit:
             weighed = self.edit.weigh(Residuals(tuple(skips), (middle,)), step)
-            own = [*weighed.skips, *weighed.middle]
-        else:
-            own = [residual * self.strength for residual in (*skips, middle)]
+            own = [residual for residual in (*weighed.skips, *weighed.middle) if residual is not None]
+        elif self.strength != 1:
+            own = [residual * self.strength for residual in own]
         return own if before is None else [b + o for b, o in zip(before, own, strict=True)]
 
 

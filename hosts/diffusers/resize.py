@@ -17,7 +17,7 @@ def resize(image: Tensor, width: int, height: int, method: str = "bilinear", cro
     if method not in METHODS:
         raise ConcordError(f"resizing by {method!r} is not available here; use one of {', '.join(METHODS)}")
     if crop == "center":
-        image = _center(image, width / height)
+        image = center(image, width / height)
     if method == "bislerp":
         return _bislerp(_bislerp(image, 3, width), 2, height)
     return interpolate(image, size=(height, width), mode=method)
@@ -30,7 +30,7 @@ def to_batch(tensor: Tensor, batch: int) -> Tensor:
     return tensor[:batch]
 
 
-def _center(image: Tensor, aspect: float) -> Tensor:
+def center(image: Tensor, aspect: float) -> Tensor:
     height, width = image.shape[-2:]
     own = width / height
     x = round((width - width * (aspect / own)) / 2) if own > aspect else 0

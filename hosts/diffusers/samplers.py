@@ -60,7 +60,7 @@ def dpmpp_2m(denoise: Denoise, x: Tensor, sigmas: Tensor, noise: StepNoise, repo
         report(i, denoised, x)
         step = sigma.log() - sigma_next.log()
         target = denoised
-        if last is not None and sigma_next > 0:
+        if last is not None and last_step is not None and sigma_next > 0:
             r = last_step / step
             target = (1 + 1 / (2 * r)) * denoised - 1 / (2 * r) * last
         x = sigma_next / sigma * x - (-step).expm1() * target

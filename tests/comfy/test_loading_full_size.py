@@ -28,6 +28,18 @@ def difference(ours: torch.Tensor, theirs: torch.Tensor) -> float:
     return ((ours - theirs).abs().max() / theirs.abs().max()).item()
 
 
+@pytest.mark.parametrize("family", UNETS)
+def test_the_layout_is_the_official_one(in_host, family: str):
+    """At full width, without weights: the host knows the family and wants exactly these names and shapes."""
+    unet = layouts.unet(replace(UNETS[family], channels=(320, 640, 1280, 1280)[: len(UNETS[family].channels)]))
+    shapes = {name: list(shape) for name, shape in {**unet, **TEXTS[family]}.items()}
+    theirs = in_host("loading_checkpoint.py", "reading", shapes=shapes)
+    assert theirs["family"] == {"sd1": "SD15", "sdxl": "SDXL"}[family]
+    assert {f"model.diffusion_model.{name}": shape for name, shape in theirs["unet"].items()} == {name: shapes[name] for name in unet}
+    ignored = ("logit_scale", "clip_l.transformer.text_projection.weight")
+    assert not theirs["text_unexpected"] and not [name for name in theirs["text_missing"] if not name.endswith(ignored)]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("family", UNETS)
 def test_same_picture(in_host, family: str, tmp_path: Path):

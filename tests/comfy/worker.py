@@ -26,6 +26,7 @@ def boot(host: Path, folder: Path) -> None:
     args.cpu, args.base_directory = True, str(folder)             # read when comfy.model_management and folder_paths are imported
     import torch
     torch.set_num_threads(1)
+    import utils.extra_config  # noqa: F401  # before `nodes`, as main.py does: old hosts hide it later
     import nodes  # noqa: F401
 
 

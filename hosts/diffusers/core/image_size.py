@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from ....nodes._api import io
-from ..resize import _center, resize
+from ..resize import center, resize
 
 METHODS = ["nearest-exact", "bilinear", "area", "bicubic", "lanczos"]
 LARGEST = 16384
@@ -19,7 +19,7 @@ def scale(image: Tensor, width: int, height: int, method: str, crop: str = "disa
     """[B, y, x, C] -> [B, height, width, C]; crop "center" keeps the aspect and cuts what stands out. Lanczos goes through 8-bit, as in ComfyUI."""
     channels_first = image.movedim(-1, 1)
     if method == "lanczos":
-        return _lanczos(_center(channels_first, width / height) if crop == "center" else channels_first, width, height).movedim(1, -1)
+        return _lanczos(center(channels_first, width / height) if crop == "center" else channels_first, width, height).movedim(1, -1)
     return resize(channels_first, width, height, method, crop).movedim(1, -1)
 
 

@@ -1,6 +1,7 @@
 """UI format -> API format, as ComfyUI's frontend does when Run is pressed."""
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from .drawing import BYPASSED, MUTED, Drawing, Node, flatten
@@ -8,6 +9,7 @@ from .prompt import Prompt, link_of, named
 from .registry import NodeType, Registry
 from .wires import VIRTUAL, Literal, Nothing, Wire, shown_values, source
 
+CHOICE = re.compile(r"(?<!\\)\{[^{}]*\|[^{}]*\}")
 AFTER_GENERATE = frozenset({"fixed", "increment", "decrement", "randomize"})
 
 
@@ -22,6 +24,7 @@ def to_prompt(workflow: dict[str, Any], registry: Registry) -> Prompt:
             prompt.calls[node.id]["_meta"] = {"title": node.title}
         prompt.calls[node.id]["inputs"] |= {name: value for (inner, name), value in shown_values(drawing, node).items() if inner == "-1"}
         _wire(drawing, node, prompt, muted, registry)
+        prompt.notes += _choices(prompt, node.id, registry)
     _drop(prompt, muted, registry)
     return prompt
 
@@ -88,6 +91,17 @@ def _values(node: Node, known: NodeType | None) -> dict[str, Any]:
         if values and _belongs_to_interface(widget, values[0]):
             values.pop(0)
     return found
+
+
+def _choices(prompt: Prompt, id: str, registry: Registry) -> list[str]:
+    """Remarks on texts such as "a {red|blue} cat", in which ComfyUI's frontend would choose at random."""
+    known = registry.get(prompt.calls[id]["class_type"])
+    texts = {w.id: prompt.calls[id]["inputs"].get(w.id) for w in known.widgets if getattr(w, "dynamic_prompts", None)} if known else {}
+    return [
+        f'{named(prompt.calls, id, registry)}: input "{name}": {found[0]} stays as written; ComfyUI would choose one of them at random'
+        for name, text in texts.items()
+        if isinstance(text, str) and (found := CHOICE.search(text))
+    ]
 
 
 def first_value(widget: Any) -> Any:

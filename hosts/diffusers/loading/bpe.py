@@ -19,8 +19,8 @@ def token_ids(text: str) -> list[int]:
 
 
 def token_text(token: int) -> str:
-    """736 -> "red</w>": the vocabulary's entry; `</w>` marks the end of a word."""
-    return _tokenizer().id_to_token(token)
+    """736 -> "red</w>": the vocabulary's entry; `</w>` marks the end of a word. "" for a number that is no token."""
+    return _tokenizer().id_to_token(token) or ""
 
 
 @cache

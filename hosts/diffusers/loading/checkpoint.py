@@ -29,6 +29,8 @@ class Absent:
     file: str
 
     def __getattr__(self, name: str):
+        if name.startswith("__"):  # Python's own questions, not a use
+            raise AttributeError(name)
         raise ConcordError(f"{self.file} holds no {self.part}: load one with its own loader and connect that.")
 
 

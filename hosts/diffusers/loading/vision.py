@@ -16,6 +16,7 @@ from .tower import TowerConfig, VisionTower
 
 MEAN, DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 HEADS = 16  # of every published vision tower
+KINDS = {1024: "ViT-L", 1280: "ViT-H", 1664: "ViT-bigG"}  # by width
 TOP = {"class_embedding": "embeddings.class_embedding", "conv1.weight": "embeddings.patch_embedding.weight",
        "positional_embedding": "embeddings.position_embedding.weight", "ln_pre.weight": "pre_layrnorm.weight", "ln_pre.bias": "pre_layrnorm.bias",
        "ln_post.weight": "post_layernorm.weight", "ln_post.bias": "post_layernorm.bias"}  # fmt: skip
@@ -36,6 +37,11 @@ class VisionOutput:
 @dataclass(frozen=True, eq=False)
 class Vision:
     network: VisionTower  # eval mode, never changed
+
+    @property
+    def kind(self) -> str:
+        """"ViT-L", "ViT-H" or "ViT-bigG": what an adapter's file was trained with; else the width."""
+        return KINDS.get(self.network.config.width, f"a tower {self.network.config.width} wide")
 
     def encode_image(self, image: Tensor, crop: bool = True) -> VisionOutput:
         """[B, y, x, C] 0..1; `crop` takes the middle square, otherwise the image is squeezed into one."""
@@ -65,7 +71,10 @@ def load_vision(path: Path, device: str = "cpu") -> Vision:
     if first not in tensors:
         raise ConcordError(f"{path.name} holds no CLIP vision tower (found {listed(tensors)}). ViT-L, ViT-H and ViT-bigG fit; SigLIP and DINO do not yet.")
     tensors = {name: tensor for name, tensor in tensors.items() if name.startswith(("vision_model.", "visual_projection.")) and "position_ids" not in name}
-    return Vision(build(lambda: VisionTower(vision_config(tensors)), tensors, path.name, device))
+    config = vision_config(tensors)
+    if config.width not in KINDS:
+        raise ConcordError(f"{path.name} is a CLIP vision tower {config.width} wide, which is not supported. {', '.join(KINDS.values())} fit.")
+    return Vision(build(lambda: VisionTower(config), tensors, path.name, device))
 
 
 def vision_config(tensors: dict[str, Tensor], heads: int = HEADS) -> TowerConfig:

@@ -50,8 +50,9 @@ def run(sample, model, positive, negative, shape, steps=3, cfg=4.0, sampler="eul
 
 
 def in_comfyui() -> dict[str, torch.Tensor]:
-    import nodes
     from concord.hosts.comfy import host
+
+    import nodes
 
     clip = host.practice_model()[1]
 

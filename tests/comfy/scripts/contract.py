@@ -7,8 +7,7 @@ import comfy.model_management
 import torch
 from concord.hosts.comfy import host
 from concord.processors.attention.style_aligned import reference_lane, style_aligned
-from concord.processors.edit import AttentionEdit, Order
-from techniques import STYLE, TECHNIQUES, WINDOWS, assert_differs, assert_same, everything, latent, model, plain, run
+from techniques import STYLE, TECHNIQUES, WINDOWS, assert_differs, assert_same, everything, model, plain, run
 
 
 def check_neutral_is_nothing():
@@ -110,21 +109,3 @@ def check_no_trace():
     assert not changed, changed
     assert all(torch.equal(weight, weights[key]) for key, weight in model().model.state_dict().items())
     assert all({key for key in vars(part) if not key.startswith("_")} == inside[id(part)] for part in model().model.modules())
-
-
-class Seen(AttentionEdit):
-    """Notes where it is asked."""
-
-    technique, order, places = "Seen", Order.OUTPUT, []
-
-    def finish(self, out, plan, site, step, attend):
-        self.places.append((site.kind, site.index, site.grid))
-        return out
-
-
-def check_all_sites():
-    """SD 1.x: 16 self- and 16 cross-attentions, in execution order, on the grid of their level."""
-    Seen.places.clear()
-    assert_same(run((host.attach(model(), Seen()), *plain()[1:]), latent(1, 16, 16)), run(plain(), latent(1, 16, 16)), 1e-5)
-    levels = [16, 16, 8, 8, 4, 4, 2, 4, 4, 4, 8, 8, 8, 16, 16, 16]
-    assert Seen.places == [(kind, i, (n, n)) for i, n in enumerate(levels) for kind in ("self", "cross")], Seen.places

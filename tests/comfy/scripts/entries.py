@@ -5,13 +5,13 @@ import torch
 from concord.hosts.comfy import host
 from concord.processors.edit import AttentionEdit, Order
 from concord.processors.program import Segment
-from techniques import STYLE, WINDOWS, assert_differs, assert_same, joint_and_split, ours, plain, prompts, run
+from techniques import STYLE, WINDOWS, assert_differs, assert_same, joint_and_split, ours, ours_alone, prompts, run
 
 
 def check_two_positives():
     setup = prompts(kit.conditioning(1), kit.conditioning(3))
     assert_same(*joint_and_split(ours(setup)))
-    assert_differs(run(ours(setup)), run(ours(plain())))
+    assert_differs(run(ours(setup)), ours_alone())
 
 
 def check_masked_positives():
@@ -58,7 +58,7 @@ def check_hooks_on_the_conditioning():
     only_here = comfy.hooks.EnumHookScope.HookedOnly
     group.add(comfy.hooks.TransformerOptionsHook(transformers_dict={"patches": {"attn2_output_patch": [halve]}}, hook_scope=only_here))
     setup = prompts(kit.conditioning(1, hooks=group))
-    assert_differs(run(ours(setup)), run(ours(plain())))
+    assert_differs(run(ours(setup)), ours_alone())
     untouched = comfy.hooks.HookGroup()
     untouched.add(comfy.hooks.TransformerOptionsHook(transformers_dict={"patches": {}}, hook_scope=only_here))
-    assert_same(run(ours(prompts(kit.conditioning(1, hooks=untouched)))), run(ours(plain())))
+    assert_same(run(ours(prompts(kit.conditioning(1, hooks=untouched)))), ours_alone())

@@ -1,6 +1,6 @@
 """Hooks of other packs besides replace functions, placed before and after ours: all act, as if alone."""
 import torch
-from techniques import STYLE, assert_differs, before_and_after, hooked, ours, plain, run
+from techniques import STYLE, assert_differs, before_and_after, hooked, ours_alone, plain, run
 
 
 def check_override():
@@ -16,7 +16,7 @@ def check_override():
 
     below, above = before_and_after(hook)
     assert torch.equal(below, above)
-    assert_differs(below, run(ours(plain())))
+    assert_differs(below, ours_alone())
     calls.clear()
     hooked(hook)
     least = len(calls)
@@ -47,7 +47,7 @@ def check_list_patches():
         hook = lambda patcher: getattr(patcher, f"set_model_{name}")(function)  # noqa: B023
         below, above = before_and_after(hook)
         assert torch.equal(below, above), name
-        assert_differs(below, run(ours(plain())))
+        assert_differs(below, ours_alone())
         calls.clear()
         hooked(hook)
         alone = list(calls)
@@ -67,7 +67,7 @@ def check_function_wrapper():
         c = {key: value for key, value in a["c"].items() if key != "control"}
         return torch.cat([apply_model(half, a["timestep"], **c) for half in halves], -1)
 
-    expected = run(ours(plain()))
+    expected = ours_alone()
     for samples in before_and_after(lambda patcher: patcher.set_model_unet_function_wrapper(through)):
         assert torch.equal(samples, expected)
     below, above = before_and_after(lambda patcher: patcher.set_model_unet_function_wrapper(tiles))
@@ -103,4 +103,4 @@ def check_guidance_functions():
                  lambda p: p.set_model_sampler_cfg_function(lambda a: a["uncond"] + (a["cond"] - a["uncond"]) * 2.0)):
         below, above = before_and_after(hook)
         assert torch.equal(below, above)
-        assert_differs(below, run(ours(plain())))
+        assert_differs(below, ours_alone())

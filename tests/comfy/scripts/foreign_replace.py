@@ -3,7 +3,7 @@ import comfy.ldm.modules.attention
 import torch
 from concord.hosts.comfy import host
 from concord.processors.attention.style_aligned import reference_lane, style_aligned
-from techniques import STYLE, TECHNIQUES, AddTokens, assert_differs, assert_same, before_and_after, hooked, latent, model, ours, plain, run
+from techniques import STYLE, TECHNIQUES, AddTokens, assert_differs, assert_same, before_and_after, hooked, latent, model, ours, ours_alone, plain, run
 
 BLOCKS = [("input", n) for n in (1, 2, 4, 5, 7, 8)] + [("middle", 0)] + [("output", n) for n in range(3, 12)]
 
@@ -38,7 +38,7 @@ def replacing(slot: str, function, deep: bool = False):
 
 
 def check_identity_replace():
-    expected = run(ours(plain()))
+    expected = ours_alone()
     for slot in ("attn1", "attn2"):
         for deep in (False, True):
             for samples in before_and_after(replacing(slot, identity, deep)):
@@ -50,7 +50,7 @@ def check_replace_with_effect():
     for slot in ("attn1", "attn2"):
         below, above = before_and_after(replacing(slot, louder))
         assert_same(below, above, 1e-6)
-        assert_differs(below, run(ours(plain())))
+        assert_differs(below, ours_alone())
         assert_differs(below, hooked(replacing(slot, louder)))
 
 

@@ -106,6 +106,11 @@ def ours(setup):
     return host.attach(setup[0], AddTokens()), *setup[1:]
 
 
+@cache
+def ours_alone():
+    return run(ours(plain()))
+
+
 def before_and_after(hook) -> tuple:
     """Samples with a hook set on the model before our nodes, and after them."""
     below = model().clone()
