@@ -7,7 +7,7 @@ import pytest
 import torch
 from concord.hosts.diffusers.areas import place
 from concord.hosts.diffusers.conditions import evaluate
-from concord.hosts.diffusers.control import Control, apply_control
+from concord.hosts.diffusers.control_net import Control, apply_control
 from concord.hosts.diffusers.entries import prepare
 from concord.hosts.diffusers.guidance import Guided
 from concord.hosts.diffusers.model import Model

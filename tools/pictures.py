@@ -95,7 +95,7 @@ def save_thumbnails(sheets: dict[str, Picture]) -> None:
         thumbnail = scaled(squared(framed(sheet, 6)), 400)
         save(thumbnail, WORKFLOWS / f"{name}-practice.jpg")
         if (WORKFLOWS / f"{name}.json").exists():
-            save(squared(column([line("shown on the practice model", 400, 15), scaled(thumbnail, 376)])), WORKFLOWS / f"{name}.jpg")
+            save(squared(column([line("shown on the practice model", 400, 15), scaled(thumbnail, 376)], 0)), WORKFLOWS / f"{name}.jpg")
 
 
 def hero(control: Comparison, style: Comparison, wide: Comparison, all_three: Comparison) -> Picture:

@@ -26,7 +26,7 @@ Press **Run**. Then change the words:
 - **wide scenes** mountains, hills, sea, city, forest - at noon, at sunset, at night
 - **patterns** blue bricks, green waves, red tiles
 
-Leave words out, and the model chooses: a new *seed* chooses anew.""", (400, 520))
+Leave words out, and the model chooses: a new *seed* chooses anew.""", (400, 360))
     positive, negative = _prompts(graph, "a red striped star on the left on a blue background")
     canvas = _canvas(graph, 128, 128, 4)
     _draw(graph, "Four pictures", model["model"], positive, negative, canvas, model["vae"], name, seed=1)
@@ -71,8 +71,8 @@ Try another *reference*, a *shift* of -0.7 or 0.7, *adain* off, or a new seed.""
     canvas = _canvas(graph, 128, 128, 4)
     with graph.group("StyleAligned", column=2, color=GREEN):
         aligned = graph.add("Concord_StyleAligned", model=model["model"])
-    _draw(graph, "Without", model["model"], positive, negative, canvas, model["vae"], f"{name}_without", seed=5)
-    _draw(graph, "With StyleAligned", aligned, positive, negative, canvas, model["vae"], f"{name}_with", seed=5)
+    _draw(graph, "Without", model["model"], positive, negative, canvas, model["vae"], f"{name}_without", seed=6)
+    _draw(graph, "With StyleAligned", aligned, positive, negative, canvas, model["vae"], f"{name}_with", seed=6)
     return graph
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from ...processors.errors import ConcordError
 from ...processors.rows import View
 from .areas import place
-from .control import Control
+from .control_net import Control
 from .model import Model
 from .resize import to_batch
 from .schedule import BEFORE_ALL

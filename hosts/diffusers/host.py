@@ -12,7 +12,7 @@ from ...processors.edit import Edit
 from ...processors.errors import ConcordError
 from ...processors.features.controlnet import ControlResiduals
 from ...processors.rows import Lanes
-from .control import Control
+from .control_net import Control
 from .model import Model
 from .practice import load_adapter as practice_adapter
 from .practice import load_control_net as practice_control_net

@@ -12,7 +12,7 @@ from torch import Tensor
 from ...practice import model as practice
 from ...practice import words
 from ...processors.errors import ConcordError
-from .control import Control
+from .control_net import Control
 from .graph.context import current
 from .loading.clip import Clip, Tokens, Tower
 from .loading.text import text_tower

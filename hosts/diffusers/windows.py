@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ...processors.rows import View
 from ...processors.run import Run
-from .control import Control
+from .control_net import Control
 from .entries import Entry
 
 

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import torch
-from concord.hosts.diffusers.control import Control, apply_control
+from concord.hosts.diffusers.control_net import Control, apply_control
 from concord.hosts.diffusers.model import LatentFormat, Model
 from concord.hosts.diffusers.sample import sample
 from concord.hosts.diffusers.samplers import SAMPLERS

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from concord.hosts.diffusers import host
-from concord.hosts.diffusers.control import Control
+from concord.hosts.diffusers.control_net import Control
 from concord.hosts.diffusers.model import LatentFormat, Model
 from concord.hosts.diffusers.sample import sample
 

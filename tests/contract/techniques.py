@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from concord.hosts.diffusers import host
-from concord.hosts.diffusers.control import Control
+from concord.hosts.diffusers.control_net import Control
 from concord.hosts.diffusers.model import LatentFormat, Model
 from concord.hosts.diffusers.sample import sample
 from concord.processors.attention.style_aligned import reference_lane, style_aligned

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from ....nodes._api import io
-from ..control import apply_control
+from ..control_net import apply_control
 
 CATEGORY = "model/conditioning/controlnet"
 STRENGTH = dict(default=1.0, min=0.0, max=10.0, step=0.01, tooltip="0 is off.")

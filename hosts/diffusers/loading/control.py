@@ -9,7 +9,7 @@ from diffusers import ControlNetModel
 from torch import Tensor
 
 from ....processors.errors import ConcordError
-from ..control import Control
+from ..control_net import Control
 from .build import below, build, count, listed
 from .files import read_tensors
 from .unet import half_config

@@ -5,7 +5,8 @@ import torch
 from concord.hosts.comfy import host
 from concord.processors.edit import AttentionEdit, Order
 from concord.processors.program import Segment
-from techniques import STYLE, WINDOWS, assert_differs, assert_same, joint_and_split, ours, ours_alone, prompts, run
+from splits import joint_and_split, prompts
+from techniques import STYLE, WINDOWS, assert_differs, assert_same, ours, ours_alone, run
 
 
 def check_two_positives():

@@ -5,7 +5,8 @@ import torch
 from concord.hosts.comfy import host
 from concord.processors.attention.style_aligned import reference_lane, style_aligned
 from concord.processors.edit import AttentionEdit, Order
-from techniques import CONTROL, STYLE, TECHNIQUES, WINDOWS, assert_differs, assert_same, everything, joint_and_split, latent, model, ours, plain, run
+from splits import joint_and_split
+from techniques import CONTROL, STYLE, TECHNIQUES, WINDOWS, assert_differs, assert_same, everything, latent, model, ours, plain, run
 
 
 def check_joint_or_split_branches():
