@@ -96,11 +96,12 @@ def demo(options: argparse.Namespace) -> int:
 
 
 def test(options: argparse.Namespace) -> int:
-    """Run the test suite; what follows goes to pytest (default: all but the slow tests)."""
+    """Run the test suite; what follows goes to pytest (default: all but the slow tests, on every core)."""
     import pytest
 
     os.chdir(ROOT)  # pytest's settings are there
-    return int(pytest.main(options.rest or ["-m", "not slow"]))
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread for each of pytest's processes; several would wait for each other
+    return int(pytest.main(options.rest or ["-m", "not slow", "-n", "auto", "--dist", "loadgroup"]))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -105,7 +105,8 @@ def hero(control: Comparison, style: Comparison, wide: Comparison, all_three: Co
     strip = lambda pictures, w: row([scaled(p, w) for p in pictures], gap)
     parts = [
         line("ControlNet: one outline, four pictures that follow it", width, 22), strip(control.hint + control.using, tile),
-        line("StyleAligned: four pictures of one prompt, the style of the first", width, 22), strip(style.using, (width - 3 * gap) // 4),
+        line("StyleAligned: one prompt, four seeds; then the same four in the style of the first", width, 22),
+        row([strip(style.without, (width - 9 * gap) // 8), strip(style.using, (width - 9 * gap) // 8)], 3 * gap),
         line("MultiDiffusion: four times as wide as the model's own pictures", width, 22), scaled(wide.using[0], width),
         line("All three on one model, in any order: outline, one style, panoramas", width, 22), strip(all_three.hint + all_three.using[:1], (width - gap) // 2),
         strip(all_three.using[1:], (width - gap) // 2),

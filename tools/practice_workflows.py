@@ -86,7 +86,7 @@ The practice model was made for 128 x 128 pixels; here it draws 512 x 128.
 - **Windows**: it looks at windows of 128 pixels that overlap and agree at every step.
 
 Try *wrap_x* (the right edge goes on at the left), a *stride* of 64 (twice as fast, rougher), or a taller canvas with "blue bricks".""")
-    positive, negative = _prompts(graph, "mountains at sunset")
+    positive, negative = _prompts(graph, "hills at noon")
     canvas = _canvas(graph, 512, 128, 1)
     with graph.group("MultiDiffusion", column=2, color=GREEN):
         windows = graph.add("Concord_MultiDiffusion", model=model["model"])
@@ -114,8 +114,8 @@ the other two go on as before.""")
         graph.beside()
         aligned = graph.add("Concord_StyleAligned", model=model["model"])
         windows = graph.add("Concord_MultiDiffusion", model=aligned)
-    _draw(graph, "Without", model["model"], positive, negative, canvas, model["vae"], f"{name}_without", seed=2)
-    _draw(graph, "With all three", windows, control["positive"], control["negative"], canvas, model["vae"], f"{name}_with", seed=2)
+    _draw(graph, "Without", model["model"], positive, negative, canvas, model["vae"], f"{name}_without", seed=4)
+    _draw(graph, "With all three", windows, control["positive"], control["negative"], canvas, model["vae"], f"{name}_with", seed=4)
     return graph
 
 

@@ -98,8 +98,8 @@ class Worker:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One run per host for tests that take `comfy`; one test per `check_*` function for those that take `check`."""
     if "comfy" in metafunc.fixturenames:
-        hosts = find_hosts() or [pytest.param(None, marks=pytest.mark.skip(reason=MISSING))]
-        metafunc.parametrize("comfy", hosts, ids=lambda host: host.name if host else "no host", scope="session")
+        hosts = [pytest.param(host, id=host.name, marks=pytest.mark.xdist_group(host.name)) for host in find_hosts()]  # a host boots in one process
+        metafunc.parametrize("comfy", hosts or [pytest.param(None, id="no host", marks=pytest.mark.skip(reason=MISSING))], scope="session")
     if "check_name" in metafunc.fixturenames:
         found = [(script, name) for script in metafunc.module.SCRIPTS for name in checks(script)]
         metafunc.parametrize("check_name", found, ids=[f"{script.removesuffix('.py')}-{name.removeprefix('check_')}" for script, name in found])

@@ -65,6 +65,20 @@ def test_the_log_has_no_complaint_about_us(server: Server):
     assert not [line for line in lines if "error" in line.lower() or "fail" in line.lower() or "cannot" in line.lower()], lines
 
 
+def test_templates_help_and_translations_are_served(server: Server):
+    """What the browser asks for, under the pack's folder name."""
+    templates = server.json("/workflow_templates")["concord-main"]
+    assert sorted(templates) == sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
+    for name in templates:
+        assert server.get(f"/api/workflow_templates/concord-main/{name}.jpg"), f"{name} has no thumbnail"
+    translated = server.json("/i18n")
+    for name in our_nodes():
+        for language in ("en", "zh"):
+            page = server.get(f"/extensions/concord-main/docs/{name}/{language}.md")
+            assert page and page.startswith(b"# "), f"{name} has no help in {language}"
+            assert translated[language]["nodeDefs"][name]["display_name"]
+
+
 def shorter(workflow: Path) -> dict:
     """A shipped graph with at most four steps, which is enough for a difference to show."""
     prompt = json.loads(workflow.read_text())

@@ -27,6 +27,7 @@ def boot(host: Path, folder: Path) -> None:
     import torch
     torch.set_num_threads(1)
     import utils.extra_config  # noqa: F401  # before `nodes`, as main.py does: old hosts hide it later
+
     import nodes  # noqa: F401
 
 
