@@ -63,7 +63,8 @@ def test_all_imports_of_the_pack_are_relative():
     """The pack's folder may have any name."""
     for path in FILES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            absolute = isinstance(node, ast.ImportFrom) and not node.level
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""] if absolute else []
             assert not [name for name in names if name.split(".")[0] == "concord"], path
 
 

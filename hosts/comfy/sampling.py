@@ -1,4 +1,5 @@
-"""ComfyUI's sampling around our program: the run is made when sampling begins; each prediction learns its entries, and is done through windows if there are any."""
+"""ComfyUI's sampling around our program: the run is made when sampling begins; each prediction learns its entries, and is done through
+windows if there are any."""
 from __future__ import annotations
 
 from typing import Any

@@ -83,8 +83,8 @@ def read_step(x: Tensor, options: dict) -> Step:
     samples = len(x) // len(chunks)
     run = session.run if session else Run(options.get(PROGRAM, Program()), samples)
     if samples != run.samples or samples * len(chunks) != len(x):
-        raise ConcordError(f"another node changed the batch: the latent holds {run.samples} images, the model was called with {len(x)} rows for {len(chunks)} conditions; "
-                           "remove the node that tiles or widens batches (MultiDiffusion does tiles that compose)")
+        raise ConcordError(f"another node changed the batch: the latent holds {run.samples} images, the model was called with {len(x)} rows "
+                           f"for {len(chunks)} conditions; remove the node that tiles or widens batches (MultiDiffusion does tiles that compose)")
     plain = lambda chunk: (("positive", "negative")[chunk] if chunk < 2 else f"extra{chunk}", 0, None, None)
     known = call.entries if call else {}
     entries = [known.get((chunk, uuid)) or plain(chunk) for chunk, uuid in zip(chunks, uuids, strict=True)]

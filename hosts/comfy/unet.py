@@ -75,8 +75,8 @@ def replacement(site: Site, edits: tuple[AttentionEdit, ...], step: Step, standi
 
     def replaced(q: Tensor, k: Tensor, v: Tensor, extra: dict) -> Tensor:
         if len(q) != len(step.rows):
-            raise ConcordError(f"another node changed the batch from {len(step.rows)} to {len(q)} rows inside {site}; nodes that widen batches there (attention couple) "
-                               "do not go together with this one")
+            raise ConcordError(f"another node changed the batch from {len(step.rows)} to {len(q)} rows inside {site}; nodes that widen batches there "
+                               "(attention couple) do not go together with this one")
         heads = extra["n_heads"]
         split = lambda t: t.unflatten(-1, (heads, -1)).transpose(1, 2)
         foreign = (lambda: split(standing(q, k, v, extra))) if standing else None
@@ -93,6 +93,7 @@ def fused(heads: int, extra: dict) -> Callable:
     def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
         if bias is not None:
             bias = bias.to(q.dtype).expand(len(q), bias.shape[1], q.shape[-2], k.shape[-2])
-        return optimized_attention(q, k, v, heads, mask=bias, skip_reshape=True, skip_output_reshape=True, transformer_options=extra)
+        return optimized_attention(q, k, v, heads, mask=bias, attn_precision=extra.get("attn_precision"), skip_reshape=True, skip_output_reshape=True,
+                                   transformer_options=extra)
 
     return attend

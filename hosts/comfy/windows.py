@@ -23,7 +23,8 @@ def cut(branch: list[dict] | None, view: View, session: Session, model: Any, dev
 def cut_one(cond: dict, view: View, session: Session, model: Any, device: torch.device) -> list[dict]:
     """One condition for one window: itself, nothing, or the pieces of its area."""
     if "gligen" in cond:
-        raise ConcordError("GLIGEN boxes do not follow the windows of MultiDiffusion; remove GLIGENTextBoxApply from this prompt, or MultiDiffusion from the model")
+        raise ConcordError("GLIGEN boxes do not follow the windows of MultiDiffusion; remove GLIGENTextBoxApply from this prompt, "
+                           "or MultiDiffusion from the model")
     seen = dict(cond)
     seen["model_conds"] = {key: value._copy_with(view.crop(value.cond)) if isinstance(value, CONDNoiseShape) else value
                            for key, value in cond.get("model_conds", {}).items()}

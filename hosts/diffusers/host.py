@@ -34,7 +34,8 @@ def apply_control(positive: list, negative: list, control_net: Control, image: T
     if edit.neutral():
         return positive, negative
     after = cache(lambda before: replace(control_net.on(image[..., :3], 1.0, previous=before), edit=edit))
-    with_control = lambda conditioning: [[text, {**meta, "control": after(meta.get("control")), "control_apply_to_uncond": False}] for text, meta in conditioning]
+    add = lambda meta: {**meta, "control": after(meta.get("control")), "control_apply_to_uncond": False}
+    with_control = lambda conditioning: [[text, add(meta)] for text, meta in conditioning]
     return with_control(positive), with_control(negative)
 
 

@@ -24,8 +24,8 @@ def control(pipe: Any, *edits: Edit, lanes: Lanes | None = None) -> Iterator[Any
     """
     program = Program.of(edits, lanes)
     if other := next((edit for edit in program.edits if edit.stage != Stage.ATTENTION), None):
-        raise ConcordError(f"{other.technique} is more than an attention technique; a plain pipeline has no place for it. Run it as a workflow (`concord run`), "
-                           "or use the pipeline that diffusers has for it")
+        raise ConcordError(f"{other.technique} is more than an attention technique; a plain pipeline has no place for it. "
+                           "Run it as a workflow (`concord run`), or use the pipeline that diffusers has for it")
     unet = getattr(pipe, "unet", None)
     if type(unet).__name__ != "UNet2DConditionModel":
         raise ConcordError(f"{type(pipe).__name__} has no UNet2DConditionModel; Stable Diffusion 1.x and SDXL pipelines have one")

@@ -85,12 +85,15 @@ class SiteProcessor:
 
     def __call__(self, attn: Any, hidden_states: Tensor, encoder_hidden_states: Any = None, attention_mask: Tensor | None = None, *args, **kwargs) -> Tensor:
         if len(hidden_states) != len(self.step.rows):
-            raise ConcordError(f"{self.site} sees {len(hidden_states)} rows, the call has {len(self.step.rows)}; something changed the batch inside the network")
+            raise ConcordError(f"{self.site} sees {len(hidden_states)} rows, the call has {len(self.step.rows)}; "
+                               "something changed the batch inside the network")
         text = encoder_hidden_states[0] if isinstance(encoder_hidden_states, tuple) else encoder_hidden_states  # adapters of diffusers append theirs
         context = hidden_states if text is None else text
         split = lambda t: t.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
         q, k, v = split(attn.to_q(hidden_states)), split(attn.to_k(context)), split(attn.to_v(context))
-        bias = None if attention_mask is None else attn.prepare_attention_mask(attention_mask, k.shape[-2], len(q)).unflatten(0, (len(q), -1)).to(q)
+        bias = None
+        if attention_mask is not None:
+            bias = attn.prepare_attention_mask(attention_mask, k.shape[-2], len(q)).unflatten(0, (len(q), -1)).to(q)
         out = attention(self.edits, self.site, self.step, q, k, v, fused, bias).transpose(1, 2).flatten(2)
         out = attn.to_out[1](attn.to_out[0](out))
         if not isinstance(self.standing, PLAIN):  # what another processor adds to plain attention, added to ours

@@ -13,7 +13,8 @@ def cut(entry: Entry, view: View, run: Run) -> list[Entry]:
     """The entry as a window sees it: itself, nothing where its area does not touch the window, or the pieces of its area."""
     if entry.view is None:
         return [replace(entry, weight=view.crop(entry.weight), seen=view, control=hints(entry.control, view, run))]
-    return [replace(entry, view=piece.in_window, seen=piece.on_canvas, weight=piece.in_area.crop(entry.weight), control=hints(entry.control, piece.in_area, run))
+    return [replace(entry, view=piece.in_window, seen=piece.on_canvas, weight=piece.in_area.crop(entry.weight),
+                    control=hints(entry.control, piece.in_area, run))
             for piece in view.pieces(entry.view)]
 
 

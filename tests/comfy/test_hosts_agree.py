@@ -47,11 +47,11 @@ def test_order_of_nodes_leaves_no_trace(ours, theirs):
         assert torch.equal(made["all three"], made["all three, other order"])
 
 
-def test_every_case_does_something(ours):
+def test_every_case_does_something(ours, theirs):
     alike = [(a, b) for a in CASES for b in CASES if a < b and {a, b} != {"all three", "all three, other order"}
              and ours[a].shape == ours[b].shape and torch.allclose(ours[a], ours[b], atol=1e-3)]
     assert not alike
 
 
-def test_the_reference_is_as_in_its_single_run(ours):
+def test_the_reference_is_as_in_its_single_run(ours, theirs):
     assert torch.allclose(ours["aligned"][0], ours["plain"][0], atol=1e-5)

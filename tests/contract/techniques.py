@@ -46,9 +46,11 @@ def controlled(strength: float, flip: bool = False) -> Apply:
 
 
 STYLE_ALIGNED = Technique(
-    "StyleAligned", attached(*style_aligned(), lanes=reference_lane()), attached(*style_aligned(adain="", shift=0.5, window=(0.0, 0.7)), lanes=reference_lane()),
+    "StyleAligned", attached(*style_aligned(), lanes=reference_lane()),
+    attached(*style_aligned(adain="", shift=0.5, window=(0.0, 0.7)), lanes=reference_lane()),
     attached(*style_aligned(share=False, adain=""), lanes=reference_lane()), spares=(0,))
-MULTIDIFFUSION = Technique("MultiDiffusion", attached(*multidiffusion((8, 8), (4, 4))), attached(*multidiffusion((6, 8), (3, 2), "gaussian", (False, True), (0.0, 0.7))),
+MULTIDIFFUSION = Technique("MultiDiffusion", attached(*multidiffusion((8, 8), (4, 4))),
+                           attached(*multidiffusion((6, 8), (3, 2), "gaussian", (False, True), (0.0, 0.7))),
                            attached(*multidiffusion((64, 64), (16, 16))))
 CONTROL_NET = Technique("ApplyControlNet", controlled(0.7), controlled(0.4, flip=True), controlled(0.0))
 TECHNIQUES = (STYLE_ALIGNED, MULTIDIFFUSION, CONTROL_NET)
@@ -69,7 +71,8 @@ def plain() -> Setup:
 
 
 def run(setup: Setup, samples: int = 2, canvas: tuple[int, int] = (8, 12), steps: int = 2, cfg: float = 3.0, **settings: Any) -> torch.Tensor:
-    out = sample(setup[0], 0, steps, cfg, settings.pop("sampler", "euler"), "normal", *setup[1:], {"samples": torch.zeros(samples, 4, *canvas)}, **settings)["samples"]
+    latent = {"samples": torch.zeros(samples, 4, *canvas)}
+    out = sample(setup[0], 0, steps, cfg, settings.pop("sampler", "euler"), "normal", *setup[1:], latent, **settings)["samples"]
     assert torch.isfinite(out).all()
     return out
 

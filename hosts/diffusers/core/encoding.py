@@ -50,7 +50,8 @@ class VAEEncodeForInpaint(io.ComfyNode):
             node_id="VAEEncodeForInpaint", display_name="VAE Encode (for Inpainting)", category="model/latent",
             inputs=[
                 io.Image.Input("pixels"), io.Vae.Input("vae"), io.Mask.Input("mask"),
-                io.Int.Input("grow_mask_by", default=6, min=0, max=64, step=1, tooltip="Pixels by which the denoised part reaches over the mask, to hide the seam."),
+                io.Int.Input("grow_mask_by", default=6, min=0, max=64, step=1,
+                             tooltip="Pixels by which the denoised part reaches over the mask, to hide the seam."),
             ],
             outputs=[io.Latent.Output("LATENT")],
         )

@@ -28,7 +28,8 @@ def run_file(
         for note in prompt.notes:
             tell(note)
     with Terminal() if tell and sys.stderr.isatty() else nullcontext() as watcher:
-        shown = execute(prompt, registry, context, document.workflow, watcher)
+        drawn = None if settings or seed is not None else document.workflow  # its widgets would show other values than were run
+        shown = execute(prompt, registry, context, drawn, watcher)
     titles = {id: (prompt.calls[id].get("_meta") or {}).get("title") or prompt.calls[id]["class_type"] for id in shown}
     several = Counter(titles.values())
     return {

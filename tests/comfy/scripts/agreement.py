@@ -36,7 +36,8 @@ def latents(host, encode, sample) -> dict[str, torch.Tensor]:
         "windows, area and mask": (panorama(aligned(model)), prompt + area + mask, empty, (2, 4, 16, 40), 2),
         "windows all around, area": (panorama(model, wrap=(False, True)), prompt + area, empty, (1, 4, 16, 40), 2),
         "controlled": (model, *controlled(prompt, strength=0.8, window=(0.0, 0.6)), small),
-        "controlled twice": (model, *host.apply_control(*controlled(prompt, strength=0.8), host.practice_control_net(), hint.flip(1), ControlResiduals(strength=0.4)), small),
+        "controlled twice": (
+            model, *host.apply_control(*controlled(prompt, strength=0.8), host.practice_control_net(), hint.flip(1), ControlResiduals(strength=0.4)), small),
         "all three": (panorama(aligned(model)), *controlled(prompt, strength=0.8, window=(0.0, 0.6)), wide),
         "all three, ancestral": (panorama(aligned(model)), *controlled(prompt, strength=0.8), wide, 2, 4.0, "euler_ancestral"),
     }
