@@ -21,6 +21,7 @@ HEADLESS = "install what running without ComfyUI needs: pip install -e .[headles
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command line; -> its exit code."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads: spinning threads are several times slower beside other busy programs
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
     if options.command is test:

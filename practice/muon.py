@@ -1,4 +1,4 @@
-"""Muon (Jordan et al. 2024) for matrices and convolutions, AdamW for the rest: it needs fewer samples here than AdamW alone.
+"""Muon (Jordan et al. 2024) for matrices and convolutions, AdamW for the rest: in a short trial from the warm start its loss fell faster.
 
 The step of a matrix is its momentum made orthogonal, so that rare directions learn as fast as common ones.
 """
