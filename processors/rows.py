@@ -145,3 +145,13 @@ class Site:
 
     def __str__(self) -> str:
         return f"{self.kind}-attention {self.index} ({self.stage})"
+
+
+def projection(heads: int, to_k: Callable[[Tensor], Tensor], to_v: Callable[[Tensor], Tensor]) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    """A site's `project`, from the layers that every host's attention has."""
+
+    def project(tokens: Tensor) -> tuple[Tensor, Tensor]:
+        k, v = (layer(tokens).unflatten(-1, (heads, -1)).transpose(1, 2) for layer in (to_k, to_v))
+        return k, v
+
+    return project

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...processors.edit import AttentionEdit, Stage
 from ...processors.errors import ConcordError
-from ...processors.rows import Site
+from ...processors.rows import Site, projection
 from ...processors.run import Step, attention
 from .session import PROGRAM, read_step
 
@@ -25,7 +25,7 @@ def sites(unet: Any) -> tuple[tuple[Key, str, Site], ...]:
     for index, (key, block) in enumerate(transformer_blocks(unet)):
         for slot, kind in SLOTS.items():
             module = getattr(block, slot)
-            found.append((key, slot, Site(kind, index, STAGES[key[0]], module.heads, project=projection(module))))
+            found.append((key, slot, Site(kind, index, STAGES[key[0]], module.heads, project=projection(module.heads, module.to_k, module.to_v))))
     return tuple(found)
 
 
@@ -36,14 +36,6 @@ def transformer_blocks(unet: Any) -> Iterator[tuple[Key, Any]]:
                 if isinstance(layer, SpatialTransformer):
                     for place, transformer in enumerate(layer.transformer_blocks):
                         yield (stage, number, place), transformer
-
-
-def projection(module: Any) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    def project(tokens: Tensor) -> tuple[Tensor, Tensor]:
-        k, v = (part(tokens).unflatten(-1, (module.heads, -1)).transpose(1, 2) for part in (module.to_k, module.to_v))
-        return k, v
-
-    return project
 
 
 def diffusion_model(executor, x, timesteps, context=None, y=None, control=None, transformer_options=None, **kwargs):

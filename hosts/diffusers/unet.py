@@ -1,7 +1,7 @@
 """The attention sites of diffusers' `UNet2DConditionModel`, and our processor at those with active edits: installed for one call, then taken out."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +12,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from ...processors.edit import AttentionEdit
 from ...processors.errors import ConcordError
-from ...processors.rows import Site
+from ...processors.rows import Site, projection
 from ...processors.run import Step, attention
 
 PLAIN = (AttnProcessor, AttnProcessor2_0)  # what the model itself does
@@ -24,7 +24,7 @@ def sites(unet: Any) -> tuple[Place, ...]:
     found: list[Place] = []
     for index, (stage, level, block) in enumerate(transformer_blocks(unet)):
         for kind, module in (("self", block.attn1), ("cross", block.attn2)):
-            found.append((Site(kind, index, stage, module.heads, project=projection(module)), module, level))
+            found.append((Site(kind, index, stage, module.heads, project=projection(module.heads, module.to_k, module.to_v)), module, level))
     return tuple(found)
 
 
@@ -43,14 +43,6 @@ def transformer_blocks(unet: Any) -> Iterator[tuple[str, int, Any]]:
 def inside(block: Any) -> Iterator[Any]:
     for layer in getattr(block, "attentions", None) or ():
         yield from layer.transformer_blocks
-
-
-def projection(module: Any) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    def project(tokens: Tensor) -> tuple[Tensor, Tensor]:
-        k, v = (part(tokens).unflatten(-1, (module.heads, -1)).transpose(1, 2) for part in (module.to_k, module.to_v))
-        return k, v
-
-    return project
 
 
 def grid(latent: tuple[int, int], level: int) -> tuple[int, int]:
