@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .drawing import render
+from .model import mixed
 from .words import UNKNOWN, rows
 from .world import Scene, Thing, caption, random_scene
 
@@ -44,8 +45,8 @@ def encode_shards(autoencoder: nn.Module, folder: Path, count: int, device: torc
             some = scenes[start : start + 25]
             pictures = [render(scene) for scene in some]
             images = torch.stack([picture.image for picture in pictures]).to(device) * 2 - 1
-            with torch.autocast(device.type, torch.bfloat16):
-                latents.append(autoencoder.encode(images).latents.half().cpu())
+            with mixed(device):
+                latents.append(autoencoder.encode(images.contiguous(memory_format=torch.channels_last)).latents.half().cpu())
             inside += [_inside(picture.masks if scene.wide is None else picture.masks[:0]) for picture, scene in zip(pictures, some, strict=True)]
         torch.save({"latents": torch.cat(latents), "inside": torch.stack(inside), "scenes": scenes}, path.with_suffix(".part"))
         os.replace(path.with_suffix(".part"), path)

@@ -25,4 +25,3 @@ def save_half(state: dict[str, Tensor], path: Path) -> None:
     save_file(state, str(part), metadata={"format": "pt"})
     part.chmod(0o644)  # safetensors writes through a private temporary file
     os.replace(part, path)
-

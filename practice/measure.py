@@ -39,7 +39,7 @@ class Model:
         return cls(model.load_unet(folder), model.load_text_encoder(folder), model.load_autoencoder(folder))
 
     def denoise(self, noisy: Tensor, steps: Tensor, states: Tensor) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16):
+        with model.mixed(noisy.device):
             return self.unet(noisy, steps, states).sample
 
     def draw(self, prompts: list[str], sampler: Sampler, denoise: Callable | None = None) -> Tensor:
@@ -84,7 +84,7 @@ def measure_controlnet(parts: Model, judge: Judge, control: nn.Module, count: in
         hint = outlines[first : first + size].repeat(2, 1, 1, 1)
 
         def denoise(noisy: Tensor, steps: Tensor, states: Tensor) -> Tensor:
-            with torch.autocast("cpu", torch.bfloat16):
+            with model.mixed(noisy.device):
                 down, middle = control(noisy, steps, states, hint, return_dict=False)
                 return parts.unet(noisy, steps, states, down_block_additional_residuals=down, mid_block_additional_residual=middle).sample
 
@@ -118,7 +118,7 @@ def measure_adapter(parts: Model, judge: Judge, vision: nn.Module, adapter: Imag
         image = torch.cat([tokens[first : first + size], nothing[first : first + size]])
 
         def denoise(noisy: Tensor, steps: Tensor, states: Tensor) -> Tensor:
-            with torch.autocast("cpu", torch.bfloat16):
+            with model.mixed(noisy.device):
                 return unet(noisy, steps, torch.cat([states, image], 1)).sample
 
         return denoise

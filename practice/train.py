@@ -1,6 +1,6 @@
 """Train the practice model from nothing: python -m concord.practice.train all --out DIR
 
-Stages, in order: judge, autoencoder, unet, controlnet, adapter. Each goes on from its last checkpoint with --resume, and each writes its
+Stages, in order: judge, autoencoder, unet, controlnet, vision, adapter. Each goes on from its last checkpoint with --resume, and each writes its
 fp16 weights to DIR/weights. --quick runs everything in about two minutes to show that it runs; its pictures are noise.
 """
 
@@ -23,13 +23,15 @@ from .train_adapter import AdapterLoss, new_adapter
 from .train_autoencoder import AutoencoderLoss
 from .train_controlnet import ControlNetLoss, from_unet
 from .train_unet import UnetLoss, new_pair, plain_attention, warm_pair
+from .train_vision import NamerLoss, new_namer
 
-STAGES = ("judge", "autoencoder", "unet", "controlnet", "adapter")
+STAGES = ("judge", "autoencoder", "unet", "controlnet", "vision", "adapter")
 BUDGETS = {
     "judge": Budget(samples=100_000, batch=64, rate=1e-3, warmup=50, average=0.99),
     "autoencoder": Budget(samples=120_000, batch=16, rate=1.5e-3, warmup=50, average=0.99),
     "unet": Budget(samples=400_000, batch=32, rate=1.5e-3),
     "controlnet": Budget(samples=50_000, batch=32, rate=1e-3, average=0.99),
+    "vision": Budget(samples=120_000, batch=64, rate=2e-3, average=0.99),
     "adapter": Budget(samples=50_000, batch=32, rate=1e-3, average=0.99),
 }
 PICTURES, QUICK_PICTURES, CUTS, QUICK_CUTS = 60_000, 48, 12_000, 200
@@ -62,11 +64,11 @@ class Run:
 
     def pair(self) -> nn.ModuleDict:
         """The trained UNet and text tower."""
-        return warm_pair(self.weights / "unet.safetensors", self.weights / "text_encoder.safetensors").to(self.device)
+        return warm_pair(self.weights / "unet.safetensors", self.weights / "text_encoder.safetensors").to(self.device, memory_format=torch.channels_last)
 
     def shards(self) -> Shards:
         """The stored latents, encoded now if they are not there yet."""
-        autoencoder = model.load_autoencoder(self.weights).to(self.device)
+        autoencoder = model.load_autoencoder(self.weights).to(self.device, memory_format=torch.channels_last)
         encode_shards(autoencoder, self.out / "latents", self.pictures, self.device, _say)
         return Shards(self.out / "latents", self.device)
 
@@ -89,7 +91,7 @@ def train_autoencoder(run: Run) -> None:
 
 def train_unet(run: Run) -> None:
     pair = warm_pair(run.init / "unet.safetensors", run.init / "text_encoder.safetensors") if run.init else new_pair()
-    pair = pair.to(run.device)
+    pair = pair.to(run.device, memory_format=torch.channels_last)
     run.fit("unet", pair, UnetLoss(pair, run.shards(), run.device), {"unet": "unet.", "text_encoder": "text."})
 
 
@@ -98,17 +100,32 @@ def train_controlnet(run: Run) -> None:
     control = from_unet(pair["unet"])
     if run.init and (run.init / "controlnet.safetensors").exists():
         model.fit_state(control, model.load_controlnet(run.init).state_dict())
-    control = plain_attention(control).to(run.device)
+    control = plain_attention(control).to(run.device, memory_format=torch.channels_last)
     run.fit("controlnet", control, ControlNetLoss(control, pair, run.shards(), run.device), {"controlnet": ""})
+
+
+def train_vision(run: Run) -> None:
+    namer = new_namer()
+    if run.init and (run.init / "vision.safetensors").exists():
+        model.fit_state(namer["vision"], model.load_vision(run.init).state_dict())
+    namer = namer.to(run.device)
+    run.fit("vision", namer, NamerLoss(namer, run.device), {"vision": "vision."})
 
 
 def train_adapter(run: Run) -> None:
     pair = run.pair()
-    parts = new_adapter(pair["unet"]).to(run.device)
-    run.fit("adapter", parts, AdapterLoss(parts, pair, run.shards(), run.device), {"vision": "vision.", "image_adapter": "adapter."})
+    adapter, vision = new_adapter(pair["unet"]).to(run.device), model.load_vision(run.weights).to(run.device)
+    run.fit("adapter", adapter, AdapterLoss(adapter, vision, pair, run.shards(), run.device), {"image_adapter": ""})
 
 
-TRAIN = {"judge": train_judge, "autoencoder": train_autoencoder, "unet": train_unet, "controlnet": train_controlnet, "adapter": train_adapter}
+TRAIN = {
+    "judge": train_judge,
+    "autoencoder": train_autoencoder,
+    "unet": train_unet,
+    "controlnet": train_controlnet,
+    "vision": train_vision,
+    "adapter": train_adapter,
+}
 
 
 def main(arguments: list[str] | None = None) -> None:

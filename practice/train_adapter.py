@@ -1,4 +1,4 @@
-"""Train the image adapter and its vision tower beside the frozen UNet."""
+"""Train the image adapter beside the frozen UNet and vision tower."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from torch import Tensor, nn
 from .adapter import ImageAdapter, prepare
 from .data import Shards, token_rows
 from .drawing import render
-from .model import new_vision
+from .model import mixed
 from .noise import Noiser
 from .world import SHAPES, Scene
 
 
-def new_adapter(unet: nn.Module, seed: int = 0) -> nn.ModuleDict:
-    """An untrained vision tower and adapter."""
+def new_adapter(unet: nn.Module, seed: int = 0) -> ImageAdapter:
+    """An untrained adapter."""
     torch.manual_seed(seed)
-    parts = nn.ModuleDict({"vision": new_vision(), "adapter": ImageAdapter()})
-    parts["adapter"].start_from(unet)
-    return parts
+    adapter = ImageAdapter()
+    adapter.start_from(unet)
+    return adapter
 
 
 def relative(scene: Scene, rng: np.random.Generator) -> Scene:
@@ -43,10 +43,10 @@ def relative(scene: Scene, rng: np.random.Generator) -> Scene:
 class AdapterLoss:
     """Noise-prediction error with the reference. Captions leave out most colours, textures and backgrounds: the picture has to tell."""
 
-    def __init__(self, parts: nn.ModuleDict, pair: nn.ModuleDict, shards: Shards, device: torch.device, seed: int = 0) -> None:
-        self.parts, self.pair, self.shards, self.device = parts, pair.eval().requires_grad_(False), shards, device
+    def __init__(self, adapter: ImageAdapter, vision: nn.Module, pair: nn.ModuleDict, shards: Shards, device: torch.device, seed: int = 0) -> None:
+        self.adapter, self.vision, self.pair, self.shards, self.device = adapter, vision, pair.eval().requires_grad_(False), shards, device
         self.noiser, self.rng = Noiser(device), np.random.default_rng(seed)
-        parts["adapter"].attach(pair["unet"])
+        adapter.attach(pair["unet"])
 
     def __call__(self, step: int, batch: int) -> Tensor:
         drawn = self.shards.draw(self.rng, batch)
@@ -54,9 +54,9 @@ class AdapterLoss:
         images = torch.stack([render(relative(scene, self.rng), 128, 128).image for scene in drawn.scenes]).to(self.device)
         kept = torch.rand(batch, 1, device=self.device) > 0.08  # without a picture: zeros in its place
         noised = self.noiser(drawn.latents)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with mixed(self.device):
             with torch.no_grad():
-                told = self.pair["text"](tokens)[0]
-            shown = self.parts["adapter"].image_proj(self.parts["vision"](prepare(images)).image_embeds * kept)
+                told, seen = self.pair["text"](tokens)[0], self.vision(prepare(images)).image_embeds
+            shown = self.adapter.image_proj(seen * kept)
             predicted = self.pair["unet"](noised.noisy, noised.steps, torch.cat([told, shown.to(told.dtype)], 1)).sample
         return noised.loss(predicted, drawn.weight)

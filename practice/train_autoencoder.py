@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .drawing import render
+from .model import mixed
 from .world import random_scene
 
 CROP = 64  # pixels: the autoencoder is convolutional, and crops carry more variety a second than whole pictures
@@ -35,7 +36,7 @@ class AutoencoderLoss:
     def __call__(self, step: int, batch: int) -> Tensor:
         images, objects = crops(self.rng, batch, self.wide)
         images, objects = images.to(self.device), objects.to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with mixed(self.device):
             latents = self.autoencoder.encode(images).latents
             drawn = self.autoencoder.decode(latents).sample
             if self.anchor is not None:

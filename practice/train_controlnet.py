@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from .data import Shards, token_rows
 from .drawing import render
-from .model import new_controlnet
+from .model import mixed, new_controlnet
 from .noise import Noiser
 from .train_unet import plain_attention
 from .world import Scene
@@ -38,7 +38,7 @@ class ControlNetLoss:
         drawn = self.shards.draw(self.rng, batch)
         tokens = token_rows(drawn.scenes, self.rng, drop=0.4).to(self.device)
         hint, noised = hints(drawn.scenes).to(self.device), self.noiser(drawn.latents)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with mixed(self.device):
             with torch.no_grad():
                 told = self.pair["text"](tokens)[0]
             down, middle = self.control(noised.noisy, noised.steps, told, hint, return_dict=False)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from .data import Shards, token_rows
-from .model import fit_state, new_text_encoder, new_unet
+from .layout import LayoutReaders, cells
+from .model import fit_state, mixed, new_text_encoder, new_unet
 from .noise import Noiser
 from .words import ROWS
 
@@ -23,9 +24,9 @@ def plain_attention(module: nn.Module) -> nn.Module:
 
 
 def new_pair(seed: int = 0) -> nn.ModuleDict:
-    """An untrained UNet and text tower."""
+    """An untrained UNet and text tower, with the readers that help to train them."""
     torch.manual_seed(seed)
-    return nn.ModuleDict({"unet": plain_attention(new_unet()), "text": new_text_encoder()})
+    return nn.ModuleDict({"unet": plain_attention(new_unet()), "text": new_text_encoder(), "readers": LayoutReaders()})
 
 
 def warm_pair(unet: Path, text: Path, seed: int = 0) -> nn.ModuleDict:
@@ -45,11 +46,15 @@ def warm_pair(unet: Path, text: Path, seed: int = 0) -> nn.ModuleDict:
 
 
 class UnetLoss:
-    """Weighted noise-prediction error on stored pictures with freshly drawn captions."""
+    """Weighted noise-prediction error on stored pictures with freshly drawn captions, and a little of the layout readers' error."""
+
+    LAYOUT = 0.005  # the readers' share
 
     def __init__(self, pair: nn.ModuleDict, shards: Shards, device: torch.device, seed: int = 0) -> None:
         self.pair, self.shards, self.device = pair, shards, device
         self.noiser, self.rng = Noiser(device), np.random.default_rng(seed)
+        self.features: list[Tensor] = []
+        pair["unet"].up_blocks[1].register_forward_hook(lambda block, given, made: self.features.append(made))  # above three cross-attentions, below six
 
     def __call__(self, step: int, batch: int) -> Tensor:
         if step % 200 == 0:
@@ -57,7 +62,8 @@ class UnetLoss:
         drawn = self.shards.draw(self.rng, batch)
         tokens = token_rows(drawn.scenes, self.rng).to(self.device)
         noised = self.noiser(drawn.latents)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with mixed(self.device):
             told = self.pair["text"](tokens)[0]
             predicted = self.pair["unet"](noised.noisy, noised.steps, told).sample
-        return noised.loss(predicted, drawn.weight)
+            unread = self.pair["readers"](told, self.features.pop(), cells(drawn.scenes).to(self.device))
+        return noised.loss(predicted, drawn.weight) + self.LAYOUT * unread
