@@ -69,3 +69,18 @@ def fuse(step: Step, views: Sequence[View], x: Tensor, predict: Callable[[View, 
         for total, prediction in zip(sums, predictions, strict=True):
             view.add(total, prediction * weight)
     return [total / count for total in sums]
+
+
+def feathered(area: View, cells: int = 8) -> Tensor:
+    """[h, w]: how much each cell of an area of the canvas counts: 1, rising over up to 8 cells (a quarter of the area at most) from every edge that
+    is not the canvas's. ComfyUI's law for areas without a mask, so that neighbours fade into one another."""
+    ramps = []
+    for start, size, full in zip(area[:2], area[2:4], area.canvas, strict=True):
+        ramp, width = torch.ones(size), min(cells, size // 4)
+        rise = torch.tensor([(1.0 / width) * (cell + 1) for cell in range(width)])
+        if start != 0:
+            ramp[:width] *= rise
+        if start + size < full:
+            ramp[size - width :] *= rise.flip(0)
+        ramps.append(ramp)
+    return ramps[0][:, None] * ramps[1]

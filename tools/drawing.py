@@ -13,7 +13,7 @@ from .graph import Graph, Group, Node, Out
 
 TITLE, SLOT, WIDGET, TEXT, PICTURE = 30, 20, 24, 110, 270  # heights: title bar, socket, widget, text box, preview
 WIDTH, NARROW = 320, 240
-MARGIN, HEAD, GAP, AISLE = 20, 50, 30, 60  # round the nodes of a group, its title, between nodes, between groups
+MARGIN, HEAD, GAP, AISLE = 20, 50, 50, 60  # round the nodes of a group, its title, between nodes (the editor writes a badge above each), between groups
 SEEDS = ("seed", "noise_seed")
 
 

@@ -62,17 +62,19 @@ def new_call(names: list[str], conds: list, x: Tensor, sigma: float, view: View 
     for index, branch in enumerate(conds):
         for number, cond in enumerate(branch or ()):
             tokens = cond.get("model_conds", {}).get("c_crossattn")
-            seen = area_view(cond.get("area"), x, view or View(0, 0, *canvas, canvas))
+            area, whole = area_of(cond, tuple(x.shape[-2:])), view or View(0, 0, *canvas, canvas)
+            seen = whole.within(*area[:4]) if area else whole
             entries[index, cond.get("uuid")] = (names[index], number, None if seen.whole else seen, tokens and tokens.cond.shape[1])
     return Call(sigma, canvas, view, entries)
 
 
-def area_view(area: tuple | None, x: Tensor, view: View) -> View:
-    """The window that an entry with an area (h, w, y, x in latent cells, as the host keeps it) sees."""
+def area_of(cond: dict, canvas: tuple[int, int]) -> View | None:
+    """The host's area (h, w, y, x), as far as it lies on the canvas."""
+    area = cond.get("area")
     if area is None or len(area) != 4:
-        return view
-    h, w, y0, x0 = area
-    return view.within(y0, x0, min(h, x.shape[-2] - y0), min(w, x.shape[-1] - x0))
+        return None
+    h, w, y, x = area
+    return View(y, x, min(h, canvas[0] - y), min(w, canvas[1] - x), canvas)
 
 
 def read_step(x: Tensor, options: dict) -> Step:

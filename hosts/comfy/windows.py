@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ...processors.errors import ConcordError
 from ...processors.rows import View
-from .session import Session
+from ...processors.views import feathered
+from .session import Session, area_of
 
 
 def cut(branch: list[dict] | None, view: View, session: Session, model: Any, device: torch.device) -> list[dict] | None:
@@ -31,7 +32,7 @@ def cut_one(cond: dict, view: View, session: Session, model: Any, device: torch.
     area = area_of(cond, view.canvas)
     mask = cond.get("mask")
     if area is not None and mask is None:  # the host feathers an area's edges; a window sees a part of that feather, not one of its own
-        mask = session.run.once(("feather", area, device), lambda: feathered(area).to(device))
+        mask = session.run.once(("feather", area, device), lambda: feather_on_canvas(area).to(device))
     if mask is not None:
         seen["mask"] = view.crop(mask)
     if area is None:
@@ -40,28 +41,10 @@ def cut_one(cond: dict, view: View, session: Session, model: Any, device: torch.
             for number, piece in enumerate(view.pieces(area))]
 
 
-def area_of(cond: dict, canvas: tuple[int, int]) -> View | None:
-    """The host's area (h, w, y, x), as far as it lies on the canvas."""
-    area = cond.get("area")
-    if area is None or len(area) != 4:
-        return None
-    h, w, y, x = area
-    return View(y, x, min(h, canvas[0] - y), min(w, canvas[1] - x), canvas)
-
-
-def feathered(area: View) -> Tensor:
-    """[1, H, W]: 1 in the area, rising over up to 8 cells (a quarter of it at most) from every edge that is not the canvas's; as the host does it."""
-    ramps = []
-    for start, size, full in zip(area[:2], area[2:4], area.canvas, strict=True):
-        ramp, width = torch.ones(size), min(8, size // 4)
-        rise = torch.arange(1, width + 1) / max(1, width)
-        if start != 0:
-            ramp[:width] *= rise
-        if start + size < full:
-            ramp[size - width :] *= rise.flip(0)
-        ramps.append(ramp)
+def feather_on_canvas(area: View) -> Tensor:
+    """[1, H, W]: the area's weight, nothing elsewhere."""
     weight = torch.zeros(1, *area.canvas)
-    area.add(weight, ramps[0][:, None] * ramps[1])
+    area.add(weight, feathered(area))
     return weight
 
 

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from ...processors.errors import ConcordError
 from ...processors.rows import View
+from ...processors.views import feathered
 from .resize import resize, to_batch
 
-FEATHER = 8  # cells over which an area without a mask fades out, where it does not touch the canvas's edge
 SMALLEST = 8  # cells of the shortest side of a mask's bounds
 
 
@@ -25,7 +25,7 @@ def place(cond: dict[str, Any], batch: int, canvas: tuple[int, int]) -> tuple[Vi
         view = None
     strength = cond.get("strength", 1.0)
     if mask is None:
-        return view, torch.ones(1, 1, *canvas) * strength if view is None else _feathered(view, strength)
+        return view, torch.ones(1, 1, *canvas) * strength if view is None else feathered(view)[None, None] * strength
     weight = mask[:batch].unsqueeze(1) * cond.get("mask_strength", 1.0)
     weight = view.crop(weight) if view else weight
     return view, (weight if len(weight) == 1 else to_batch(weight, batch)) * strength
@@ -60,17 +60,3 @@ def _bounds(mask: Tensor) -> tuple[int, int, int, int]:
         return SMALLEST, SMALLEST, 0, 0
     y, x = int(rows.min()), int(columns.min())
     return max(SMALLEST, int(rows.max()) - y + 1), max(SMALLEST, int(columns.max()) - x + 1), y, x
-
-
-def _feathered(view: View, strength: float) -> Tensor:
-    """[1, 1, h, w]: `strength`, rising over up to 8 cells from each edge inside the canvas."""
-    weight = torch.ones(1, 1, view.h, view.w) * strength
-    for dim, start, size, full in ((2, view.y, view.h, view.canvas[0]), (3, view.x, view.w, view.canvas[1])):
-        width = min(FEATHER, size // 4)
-        for cell in range(width):
-            share = (1.0 / width) * (cell + 1)
-            if start != 0:
-                weight.narrow(dim, cell, 1).mul_(share)
-            if start + size < full:
-                weight.narrow(dim, size - 1 - cell, 1).mul_(share)
-    return weight
