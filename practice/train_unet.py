@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .binding import astray, watch
 from .data import Shards, token_rows
 from .layout import LayoutReaders, cells
 from .model import fit_state, mixed, new_text_encoder, new_unet
@@ -46,14 +47,16 @@ def warm_pair(unet: Path, text: Path, seed: int = 0) -> nn.ModuleDict:
 
 
 class UnetLoss:
-    """Weighted noise-prediction error on stored pictures with freshly drawn captions, and a little of the layout readers' error."""
+    """Weighted noise-prediction error on stored pictures with freshly drawn captions, and a little of what binds words to their
+    objects: the layout readers' error, and attention that goes astray."""
 
-    LAYOUT = 0.005  # the readers' share
+    LAYOUT, ASTRAY = 0.005, 0.1  # their shares
 
     def __init__(self, pair: nn.ModuleDict, shards: Shards, device: torch.device, seed: int = 0) -> None:
         self.pair, self.shards, self.device = pair, shards, device
         self.noiser, self.rng = Noiser(device), np.random.default_rng(seed)
         self.features: list[Tensor] = []
+        self.seen = watch(pair["unet"])
         pair["unet"].up_blocks[1].register_forward_hook(lambda block, given, made: self.features.append(made))  # above three cross-attentions, below six
 
     def __call__(self, step: int, batch: int) -> Tensor:
@@ -66,4 +69,4 @@ class UnetLoss:
             told = self.pair["text"](tokens)[0]
             predicted = self.pair["unet"](noised.noisy, noised.steps, told).sample
             unread = self.pair["readers"](told, self.features.pop(), cells(drawn.scenes).to(self.device))
-        return noised.loss(predicted, drawn.weight) + self.LAYOUT * unread
+        return noised.loss(predicted, drawn.weight) + self.LAYOUT * unread + self.ASTRAY * astray(self.seen, tokens, drawn.scenes)

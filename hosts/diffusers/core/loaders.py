@@ -5,7 +5,7 @@ from torch import Tensor, tensor
 
 from ....nodes._api import io
 from ....processors.errors import ConcordError
-from ..graph.context import current
+from ..graph.context import FileNames, current
 from ..loading.autoencoder import vae_from
 from ..loading.checkpoint import load_checkpoint
 from ..loading.embeddings import EmbeddingFolders
@@ -73,7 +73,7 @@ class VAELoader(io.ComfyNode):
         names, approximate = current().names("vae"), current().names("vae_approx")
         tiny = [name for name in TINY if all(any(file.startswith(f"{name}_{side}.") for file in approximate) for side in ("encoder", "decoder"))]
         return io.Schema(node_id="VAELoader", display_name="Load VAE", category="model/loaders",
-                         inputs=[io.Combo.Input("vae_name", options=names + tiny)], outputs=[io.Vae.Output()])  # fmt: skip
+                         inputs=[io.Combo.Input("vae_name", options=FileNames([*names, *tiny], "vae"))], outputs=[io.Vae.Output()])  # fmt: skip
 
     @classmethod
     def execute(cls, vae_name):

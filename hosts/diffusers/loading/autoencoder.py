@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator
 
 import torch
-from diffusers import AutoencoderKL, AutoencoderTiny
 from torch import Tensor
 
 from ....processors.errors import ConcordError
@@ -29,6 +28,8 @@ def vae_from(tensors: dict[str, Tensor], file: str, device: str = "cpu", dtype: 
     if channels != 4 or tensors["decoder.conv_in.weight"].ndim != 4:
         raise ConcordError(f"{file} is an autoencoder with {channels} latent channels, of another family; Stable Diffusion 1.x and SDXL have 4.")
     tensors = _diffusers_names(tensors)
+    from diffusers import AutoencoderKL  # slow to import: only when a file is loaded
+
     return Vae(build(lambda: AutoencoderKL(**_config(tensors)), tensors, file, device, dtype))
 
 
@@ -38,6 +39,8 @@ def _tiny(tensors: dict[str, Tensor], file: str, device: str, dtype: torch.dtype
     width, channels = named["decoder.layers.0.weight"].shape[:2]
     if channels != 4:
         raise ConcordError(f"{file} is a tiny autoencoder with {channels} latent channels, of another family; Stable Diffusion 1.x and SDXL have 4.")
+    from diffusers import AutoencoderTiny
+
     config = {"encoder_block_out_channels": (width,) * 4, "decoder_block_out_channels": (width,) * 4}
     network = build(lambda: AutoencoderTiny(**config), named, file, device, dtype)
     return Vae(network, float(tensors.get("vae_scale", scale)), float(tensors.get("vae_shift", 0.0)))

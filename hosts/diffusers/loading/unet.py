@@ -4,7 +4,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from diffusers import UNet2DConditionModel
 from torch import Tensor
 
 from ..model import LatentFormat, Model
@@ -26,6 +25,8 @@ def model_from(tensors: dict[str, Tensor], file: str, device: str = "cpu", dtype
     shape = shape_of(own)
     family = family_of(shape, file, tensors)
     dtype = dtype or (torch.float32 if device == "cpu" else own[next(first for first in FIRST if first in own)].dtype)
+    from diffusers import UNet2DConditionModel  # slow to import: only when a file is loaded
+
     network = build(lambda: UNet2DConditionModel(**unet_config(shape)), to_diffusers(own, shape), file, device, dtype)
     return Model(network, family=family, latent=LATENTS[family])
 
