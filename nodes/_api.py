@@ -1,4 +1,4 @@
-"""What node files import: `io` and `ui` (ComfyUI's node schema, or our stand-in of it) and `host()` (the adapter that does the work).
+"""What node files import: `io` and `ui` (ComfyUI's node schema, or our stand-in of it), `host()` (the adapter that does the work) and `model_files()`.
 
 The only file that imports `comfy_api`. A pack is loaded by ComfyUI after `comfy_api.latest`; where that is not loaded we do not run inside
 ComfyUI, even if it could be imported. Arguments of schemas and inputs that an older ComfyUI does not know yet are left out: it would refuse
@@ -21,6 +21,13 @@ def host() -> ModuleType:
     """`hosts.comfy.host` inside ComfyUI, `hosts.diffusers.host` elsewhere; imported at the first call, since it brings torch."""
     name = "comfy" if IN_COMFYUI else "diffusers"
     return import_module(f"..hosts.{name}.host", __package__)
+
+
+def model_files(folder: str) -> list[str]:
+    """The files of a models folder, for a combo. Unlike `host()` this brings no torch."""
+    if IN_COMFYUI:
+        return import_module("..hosts.comfy.folders", __package__).names(folder)
+    return import_module("..hosts.diffusers.graph.context", __package__).current().names(folder)
 
 
 class PortableIO:
@@ -64,4 +71,4 @@ else:
     from . import _schema as ui
     from ._schema import ComfyExtension
 
-__all__ = ["ComfyExtension", "IN_COMFYUI", "PortableIO", "host", "io", "ui"]
+__all__ = ["ComfyExtension", "IN_COMFYUI", "PortableIO", "host", "io", "model_files", "ui"]

@@ -53,7 +53,7 @@ class LoadPracticeAdapter(io.ComfyNode):
             description="The practice model's image adapter with its small vision tower, in the file format of IP-Adapter.",
             search_aliases=["practice ip-adapter", "practice image prompt"],
             inputs=[],
-            outputs=[io.Custom("CONCORD_ADAPTER").Output(display_name="adapter", tooltip="An image adapter for the practice model.")],
+            outputs=[io.Custom("CONCORD_ADAPTER").Output(display_name="adapter", tooltip="For Decoupled Cross-Attention, with the practice model only; it needs no clip_vision.")],
         )
 
     @classmethod

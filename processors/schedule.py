@@ -1,10 +1,14 @@
-"""Progress: how far a run is, in the host's own percents."""
+"""How far a run is, in the host's own percents, and values that change on the way."""
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
-from math import log
+from itertools import pairwise
+from math import isfinite, log
+
+from .errors import ConcordError
 
 
 class Progress:
@@ -36,3 +40,49 @@ class Progress:
             return 1.0
         below, above = self.table[i - 1], self.table[i]
         return (i - 1 + (at - below) / (above - below)) / self.STEPS
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A factor over the progress of a run: straight lines between its points, level before the first and after the last."""
+
+    points: tuple[tuple[float, float], ...]  # (progress 0..1, value), progress rising
+
+    @classmethod
+    def parse(cls, text: str) -> Curve | None:
+        """"0:1, 0.5:0.2, 1:0" -> a curve: progress and value of each point, divided by commas or lines. An empty text -> None: no curve, always 1."""
+        pieces = [piece.strip() for piece in text.replace("\n", ",").split(",") if piece.strip()]
+        points = tuple(point(piece, text) for piece in pieces)
+        if back := next((f"{a[0]:g} comes before {b[0]:g}" for a, b in pairwise(points) if a[0] >= b[0]), None):
+            raise ConcordError(f"a curve's points must go from the start of the run to its end, but in {text.strip()!r} {back}; write each part of the run once, in order")
+        return cls(points) if points else None
+
+    def at(self, progress: float) -> float:
+        """The value at a progress 0..1."""
+        i = bisect_left(self.points, progress, key=lambda point: point[0])
+        if i in (0, len(self.points)):
+            return self.points[min(i, len(self.points) - 1)][1]
+        (start, a), (end, b) = self.points[i - 1 : i + 1]
+        return a + (b - a) * (progress - start) / (end - start)
+
+    @property
+    def zero(self) -> bool:
+        """Nothing anywhere."""
+        return all(value == 0 for _, value in self.points)
+
+    @cached_property
+    def id(self) -> str:
+        """The content, for the digest of an edit."""
+        return ", ".join(f"{progress!r}:{value!r}" for progress, value in self.points)
+
+
+def point(piece: str, text: str) -> tuple[float, float]:
+    """"0.5:0.2" -> (0.5, 0.2)"""
+    try:
+        progress, value = (float(number) for number in piece.split(":"))
+    except ValueError:
+        progress = value = float("nan")
+    if not (0 <= progress <= 1 and isfinite(value)):
+        raise ConcordError(f"{piece!r} in the curve {text.strip()!r} is no point; write the part of the run (0 is the start, 1 the end), a colon and the value, "
+                           "with commas between the points: 0:1, 0.5:0.2, 1:0")
+    return progress, value

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-OURS = ("processors", "nodes", "hosts", "practice", "tools")
+OURS = ("processors", "model_loaders", "nodes", "hosts", "practice", "tools")
 FILES = sorted(path for folder in OURS for path in (ROOT / folder).rglob("*.py")) + [ROOT / "__init__.py", ROOT / "cli.py"]
 HOST = ("comfy", "comfy_api", "comfy_extras", "comfy_execution", "nodes", "folder_paths", "execution", "server", "diffusers", "transformers", "accelerate")
+MODEL_LIBRARIES = {"depth.py": ("transformers",), "soft_edge.py": ("kornia",)}  # of model_loaders; ComfyUI requires both
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -41,8 +42,12 @@ def test_imports_point_downwards(path):
         if below(path, "processors"):
             assert place in ("", "processors"), f"processors know nothing above them: {name}"
             assert head in ("concord", "torch", "kornia") or head in ("__future__", *stdlib()), f"processors are pure torch: {name}"
+        if below(path, "model_loaders"):
+            assert place in ("", "processors", "model_loaders"), f"loaders know the maths, nothing above them: {name}"
+            lazy = MODEL_LIBRARIES.get(path.name, ())  # where the network itself is theirs
+            assert head in ("concord", "torch", "safetensors", *lazy, *stdlib()), f"loaders need torch and safetensors alone: {name}"
         if not below(path, "hosts") and path.name != "_api.py" and not below(path, "practice"):
-            assert head not in HOST, f"only hosts/ and nodes/_api.py import a host: {name}"
+            assert head not in HOST or (below(path, "model_loaders") and head in MODEL_LIBRARIES.get(path.name, ())), f"only hosts/ and nodes/_api.py import a host: {name}"
         if below(path, "nodes"):
             assert place != "hosts" or path.name == "_api.py", f"nodes reach their host through _api: {name}"
         if below(path, "hosts/comfy"):

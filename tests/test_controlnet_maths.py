@@ -4,7 +4,8 @@ from __future__ import annotations
 import pytest
 import torch
 from concord.processors.edit import Program, Stage
-from concord.processors.features.controlnet import ControlResiduals, Residuals
+from concord.processors.features.controlnet import ControlResiduals
+from concord.processors.features.residuals import Residuals
 from concord.processors.run import Run
 from torch import Tensor
 

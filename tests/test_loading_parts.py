@@ -115,13 +115,17 @@ def test_control_nets_of_sdxl(models):
     shapes = layouts.shapes_of(lambda: ControlNetModel(**half_config(shape)))
     control = ControlNetLoader.execute(models("controlnet", "c.safetensors", layouts.random_tensors(shapes))).args[0]
     assert control.network.config.attention_head_dim == (1, 1, 1) and control.network.config.addition_embed_type == "text_time"
-    shuffled = ControlNetLoader.execute(models("controlnet", "c_shuffle.safetensors", layouts.random_tensors(shapes))).args[0]
-    assert shuffled.network.config.global_pool_conditions and not control.network.config.global_pool_conditions
+
+
+def test_a_file_name_switches_nothing_on(models, caplog):
+    shapes = layouts.shapes_of(lambda: ControlNetModel(**half_config(layouts.SD1)))
+    control = ControlNetLoader.execute(models("controlnet", "c_shuffle.safetensors", layouts.random_tensors(shapes))).args[0]
+    assert not control.network.config.global_pool_conditions and "global_pooling" in caplog.text
 
 
 @pytest.mark.parametrize("names, found", [
-    (["adapter.body.0.resnets.0.block1.weight"], "a T2I-Adapter"),
-    (["controlnet_cond_embedding.conv_in.weight", "task_embedding"], "a union ControlNet"),
+    (["style_embedding"], "a style adapter"),
+    (["backbone.0.0.weight"], "a ControlNet for Stable Cascade"),
     (["zero_convs.0.0.weight", "lora_controlnet"], "a Control-LoRA"),
     (["controlnet_blocks.0.weight"], "a ControlNet for Flux"),
     (["ip_adapter.1.to_k_ip.weight"], "an IP-Adapter"),

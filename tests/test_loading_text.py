@@ -14,9 +14,9 @@ from concord.hosts.diffusers.loading.clip import Clip, Tower
 from concord.hosts.diffusers.loading.embeddings import EmbeddingFolders
 from concord.hosts.diffusers.loading.prompt import split_embeddings, weighted_pieces
 from concord.hosts.diffusers.loading.text import text_tower
-from concord.hosts.diffusers.loading.tower import TowerConfig, VisionTower
 from concord.hosts.diffusers.loading.vision import TOP as VISION_TOP
 from concord.hosts.diffusers.loading.vision import load_vision, vision_config
+from concord.model_loaders.clip_tower import TowerConfig, VisionTower
 from concord.practice.words import WORDS
 from concord.processors.errors import ConcordError
 from safetensors.torch import save_file

@@ -19,32 +19,32 @@ NEGATIVE = "blurry, low quality, text, watermark"
 
 def controlnet(name: str, registry: Registry) -> Graph:
     graph = Graph(name, registry)
-    _about(graph, f"""## ControlNet on Stable Diffusion 1.5
+    about_group(graph, f"""## ControlNet on Stable Diffusion 1.5
 
-{_needs(SD15, CANNY)}
+{needs(SD15, CANNY)}
 
 The outline of a star comes from **Practice Scene**, so that the graph runs without any picture of yours. For your own: **Load Image** into \
 ComfyUI's **Canny** node, and that into *image*.
 
 Try a *strength* of 0.6, or *end_percent* 0.5: the outline decides where things are, the model how they look.""")
-    model = _checkpoint(graph, SD15)
+    model = checkpoint_group(graph, SD15)
     with graph.group("Hint", column=0):
         scene = graph.add("Concord_PracticeScene", shape="star", width=512, height=512)
         graph.add("PreviewImage", title="The outline", images=scene["outline"])
-    positive, negative = _prompts(graph, model, "a gingerbread cookie with icing on a wooden table, photograph, soft light")
-    canvas = _canvas(graph, 512, 512, 1)
+    positive, negative = prompt_group(graph, model, "a gingerbread cookie with icing on a wooden table, photograph, soft light")
+    canvas = canvas_group(graph, 512, 512, 1)
     with graph.group("ControlNet", column=2, color=GREEN):
         net = graph.add("ControlNetLoader", control_net_name=CANNY.name, models=(CANNY,))
         control = graph.add("Concord_ApplyControlNet", positive=positive, negative=negative, control_net=net, image=scene["outline"], strength=0.9)
-    _draw(graph, model["model"], control["positive"], control["negative"], canvas, model["vae"], name, steps=25, cfg=7.0)
+    draw_group(graph, model["model"], control["positive"], control["negative"], canvas, model["vae"], name, steps=25, cfg=7.0)
     return graph
 
 
 def style_aligned(name: str, registry: Registry) -> Graph:
     graph = Graph(name, registry)
-    _about(graph, f"""## StyleAligned on SDXL
+    about_group(graph, f"""## StyleAligned on SDXL
 
-{_needs(SDXL)}
+{needs(SDXL)}
 
 Four pictures of one prompt in one style: the first of the batch is the reference, the others take over its colours, materials and manner.
 
@@ -52,63 +52,65 @@ Four pictures of 1024 pixels at once take much GPU memory; where it is short, ma
 takes longer than without.
 
 Try another *reference*, *shift* -0.7 where the pictures come out too much alike, 0.7 where not enough.""")
-    model = _checkpoint(graph, SDXL)
-    positive, negative = _prompts(graph, model, "a toy animal, colourful, macro photo of a felt figure")
-    canvas = _canvas(graph, 1024, 1024, 4)
+    model = checkpoint_group(graph, SDXL)
+    positive, negative = prompt_group(graph, model, "a toy animal, colourful, macro photo of a felt figure")
+    canvas = canvas_group(graph, 1024, 1024, 4)
     with graph.group("StyleAligned", column=2, color=GREEN):
         aligned = graph.add("Concord_StyleAligned", model=model["model"])
-    _draw(graph, aligned, positive, negative, canvas, model["vae"], name, steps=30, cfg=5.0)
+    draw_group(graph, aligned, positive, negative, canvas, model["vae"], name, steps=30, cfg=5.0)
     return graph
 
 
 def panorama(name: str, registry: Registry) -> Graph:
     graph = Graph(name, registry)
-    _about(graph, f"""## A panorama with Stable Diffusion 1.5
+    about_group(graph, f"""## A panorama with Stable Diffusion 1.5
 
-{_needs(SD15)}
+{needs(SD15)}
 
 2048 x 512 pixels from a model made for 512 x 512: it draws overlapping windows of 512 that agree at every step. A prompt that is true of every part \
 of the picture works best.
 
 A *stride* of 256 takes half as long; smaller than 128 is smoother still. With *wrap_x* the right edge goes on at the left.""")
-    model = _checkpoint(graph, SD15)
-    positive, negative = _prompts(graph, model, "a wide alpine valley with pine forests and snowy peaks, morning mist, landscape photograph")
-    canvas = _canvas(graph, 2048, 512, 1)
+    model = checkpoint_group(graph, SD15)
+    positive, negative = prompt_group(graph, model, "a wide alpine valley with pine forests and snowy peaks, morning mist, landscape photograph")
+    canvas = canvas_group(graph, 2048, 512, 1)
     with graph.group("MultiDiffusion", column=2, color=GREEN):
         windows = graph.add("Concord_MultiDiffusion", model=model["model"], window_width=512, window_height=512, stride=128)
-    _draw(graph, windows, positive, negative, canvas, model["vae"], name, steps=30, cfg=7.5)
+    draw_group(graph, windows, positive, negative, canvas, model["vae"], name, steps=30, cfg=7.5)
     return graph
 
 
 ALL = (controlnet, style_aligned, panorama)
 
 
-def _needs(*models: ModelFile) -> str:
+def needs(*models: ModelFile) -> str:
     return "Needs:\n" + "\n".join(f"- [{m.name}]({m.url}) in `models/{m.directory}`" for m in models)
 
 
-def _about(graph: Graph, text: str) -> None:
+def about_group(graph: Graph, text: str) -> None:
     with graph.group("About", column=-1, color=GREY):
         graph.note("Read me", text, (420, 340))
 
 
-def _checkpoint(graph: Graph, model: ModelFile) -> Node:
+def checkpoint_group(graph: Graph, model: ModelFile) -> Node:
     with graph.group("Model", column=0):
         return graph.add("CheckpointLoaderSimple", ckpt_name=model.name, models=(model,))
 
 
-def _prompts(graph: Graph, model: Node, text: str) -> tuple[Node, Node]:
+def prompt_group(graph: Graph, model: Node, text: str) -> tuple[Node, Node]:
     with graph.group("Prompt", column=1):
         positive = graph.add("CLIPTextEncode", title="Prompt", text=text, clip=model["clip"])
         return positive, graph.add("CLIPTextEncode", title="Negative prompt", text=NEGATIVE, clip=model["clip"])
 
 
-def _canvas(graph: Graph, width: int, height: int, batch: int) -> Node:
+def canvas_group(graph: Graph, width: int, height: int, batch: int) -> Node:
     with graph.group("Canvas", column=1):
         return graph.add("EmptyLatentImage", width=width, height=height, batch_size=batch)
 
 
-def _draw(graph: Graph, model: Node | Out, positive: Node | Out, negative: Node | Out, canvas: Node, vae: Out, prefix: str, steps: int, cfg: float) -> None:
+def draw_group(
+    graph: Graph, model: Node | Out, positive: Node | Out, negative: Node | Out, canvas: Node, vae: Out, prefix: str, steps: int, cfg: float
+) -> None:
     with graph.group("Draw", column=3):
         latent = graph.add("KSampler", model=model, seed=1, steps=steps, cfg=cfg, sampler_name="dpmpp_2m", scheduler="karras",
                            positive=positive, negative=negative, latent_image=canvas)  # fmt: skip

@@ -8,12 +8,17 @@ from pathlib import Path
 
 from ..hosts.diffusers.graph.context import Context
 from ..hosts.diffusers.graph.registry import Registry, default_registry
-from . import practice_workflows, real_workflows
+from . import guided_real_workflows, guided_workflows, practice_workflows, real_workflows
 from .drawing import draw
 from .graph import Graph
 
 FOLDER = Path(__file__).parents[1] / "workflows"
-BUILDERS: tuple[Callable[[str, Registry], Graph], ...] = (*practice_workflows.ALL, *real_workflows.ALL)
+BUILDERS: tuple[Callable[[str, Registry], Graph], ...] = (
+    *practice_workflows.ALL,
+    *guided_workflows.ALL,
+    *real_workflows.ALL,
+    *guided_real_workflows.ALL,
+)
 
 
 def build_all(registry: Registry | None = None) -> dict[str, Graph]:

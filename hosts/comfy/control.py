@@ -1,15 +1,19 @@
 """ControlNets in ComfyUI, weighed by our edits: a control object of the host around another one."""
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 import torch
 from comfy.controlnet import ControlBase
 from torch import Tensor
 
-from ...processors.features.controlnet import ControlResiduals, Residuals
-from ...processors.run import Run
+from ...processors.features.controlnet import ControlResiduals
+from ...processors.features.residuals import Residuals, both
+from ...processors.rows import View
+from ...processors.run import Run, Step
 from ...processors.schedule import Progress
+from .control_family import check_fits
 from .session import SESSION, read_step
 
 PARTS = ("output", "middle", "input")  # the host's names, in the order of Residuals
@@ -18,12 +22,13 @@ PARTS = ("output", "middle", "input")  # the host's names, in the order of Resid
 class WeighedControl(ControlBase):
     """What `inner` (a control net of the host at strength 1 and always on) adds, as `edit` weighs it."""
 
-    def __init__(self, inner: Any, edit: ControlResiduals) -> None:
+    def __init__(self, inner: Any, edit: ControlResiduals, view: View | None = None) -> None:
         super().__init__()
-        self.inner, self.edit, self.run = inner, edit, Run()
+        self.inner, self.edit, self.view, self.run = inner, edit, view, Run()  # view: the window whose part of the hint this one has
         inner.copy_to(self)  # what the host and our windows ask a control about its hint
 
     def pre_run(self, model: Any, percent_to_timestep_function: Any) -> None:
+        check_fits(self.inner, self.edit, model)
         super().pre_run(model, percent_to_timestep_function)
         self.inner.cond_hint_original = self.cond_hint_original  # a window's copy has a hint of its own
         self.inner.pre_run(model, percent_to_timestep_function)
@@ -33,17 +38,26 @@ class WeighedControl(ControlBase):
         before = None
         if self.previous_controlnet is not None:
             before = self.previous_controlnet.get_control(x_noisy, t, cond, batched_number, transformer_options)
-        step = read_step(x_noisy, transformer_options) if SESSION in transformer_options else self.run.step(float(t[0]), ())
+        step = self.step(x_noisy, t, transformer_options)
         if not self.edit.active(step):
             return before
         added = self.inner.get_control(x_noisy, t, cond, batched_number, transformer_options)
         if added is None:
             return before
-        weighed = self.edit.weigh(read(added), step)
-        return write(weighed if before is None else read(before).plus(weighed))
+        h, w = x_noisy.shape[-2:]
+        weighed = write(self.edit.weigh(read(added), step, self.view or View(0, 0, h, w, (h, w))))
+        return weighed if before is None else merged(before, weighed)
+
+    def step(self, x: Tensor, t: Tensor, options: dict) -> Step:
+        """The run's, where the model has a program; else there are no lanes, and rows are samples of the batch."""
+        if SESSION in options:
+            return read_step(x, options)
+        chunks = options.get("cond_or_uncond") or [0]
+        branches = [(("positive", "negative")[chunk] if chunk < 2 else f"extra{chunk}", 0, None, None) for chunk in chunks]
+        return self.run.step(float(t[0]), self.run.program.lanes.rows(branches, len(x) // len(chunks)))
 
     def copy(self) -> WeighedControl:
-        copied = WeighedControl(self.inner.copy(), self.edit)
+        copied = WeighedControl(self.inner.copy(), self.edit, self.view)
         self.copy_to(copied)
         return copied
 
@@ -62,7 +76,7 @@ class WeighedControl(ControlBase):
         return super().inference_memory_requirements(dtype) + self.inner.inference_memory_requirements(dtype)
 
     def deepclone_multigpu(self, load_device: torch.device, autoregister: bool = False) -> WeighedControl:
-        copied = WeighedControl(self.inner.deepclone_multigpu(load_device), self.edit)
+        copied = WeighedControl(self.inner.deepclone_multigpu(load_device), self.edit, self.view)
         self.copy_to(copied)
         if autoregister:
             self.multigpu_clones[load_device] = copied
@@ -70,9 +84,16 @@ class WeighedControl(ControlBase):
 
 
 def read(control: dict) -> Residuals:
-    return Residuals(*(tuple(control.get(part, ())) for part in PARTS))
+    """From the host's form, whose list of inputs begins with the last block."""
+    skips, middle, inputs = (tuple(control.get(part, ())) for part in PARTS)
+    return Residuals(skips, middle, inputs[::-1])
 
 
 def write(residuals: Residuals) -> dict:
     """In the host's form: lists, because the network pops what it has used."""
-    return {part: list(tensors) for part, tensors in zip(PARTS, residuals, strict=True)}
+    return dict(zip(PARTS, (list(residuals.skips), list(residuals.middle), list(residuals.inputs[::-1])), strict=True))
+
+
+def merged(before: dict, mine: dict) -> dict:
+    """Both, place by place, as the host's own controls are merged."""
+    return {part: [both(a, b) for a, b in zip_longest(before.get(part, ()), mine[part])] for part in PARTS}

@@ -10,6 +10,9 @@ from ...processors.edit import Edit, Program
 from ...processors.features.controlnet import ControlResiduals
 from ...processors.rows import Lanes
 from .control import WeighedControl
+from .control_family import of_type
+from .image_adapter import cross_attentions, read_adapter, vision
+from .pictures import keep, make_hints, model_path, run_module
 from .practice import load_adapter as practice_adapter
 from .practice import load_control_net as practice_control_net
 from .practice import load_model as practice_model
@@ -18,7 +21,8 @@ from .session import PROGRAM
 from .support import check_supported, native_pixels
 from .unet import diffusion_model
 
-__all__ = ["apply_control", "attach", "native_pixels", "practice_adapter", "practice_control_net", "practice_model"]
+__all__ = ["apply_control", "attach", "cross_attentions", "keep", "make_hints", "model_path", "native_pixels", "practice_adapter", "practice_control_net",
+           "practice_model", "read_adapter", "run_module", "vision"]
 
 WRAPPERS = ((WrappersMP.OUTER_SAMPLE, outer_sample), (WrappersMP.CALC_COND_BATCH, calc_cond_batch), (WrappersMP.DIFFUSION_MODEL, diffusion_model))
 
@@ -39,10 +43,15 @@ def attach(model: Any, *edits: Edit, lanes: Lanes | None = None) -> Any:
     return model
 
 
-def apply_control(positive: list, negative: list, control_net: Any, image: Tensor, edit: ControlResiduals, vae: Any = None) -> tuple[list, list]:
-    """Both conditionings with the control net added, as core's ControlNetApplyAdvanced adds it, weighed by `edit`. image [B, y, x, C] 0..1."""
+def apply_control(positive: list, negative: list, control_net: Any, image: Tensor, edit: ControlResiduals, vae: Any = None,
+                  union_type: str = "auto") -> tuple[list, list]:
+    """The conditionings of the edit's branches with the control net added, as core's ControlNetApplyAdvanced adds it, weighed by `edit`.
+
+    image [B, y, x, C] 0..1; union_type: a key of UNION_TYPES, or "auto" for what the control net is set to.
+    """
     if edit.neutral():
         return positive, negative
+    control_net = of_type(control_net, union_type)
     hint = image.movedim(-1, 1)[:, :3]
     made: dict[int, WeighedControl] = {}  # one object per chain, so that both branches may run in one call
 
@@ -54,5 +63,6 @@ def apply_control(positive: list, negative: list, control_net: Any, image: Tenso
             made[id(before)].set_previous_controlnet(before)
         return {**meta, "control": made[id(before)], "control_apply_to_uncond": False}
 
-    with_control = lambda conditioning: [[tensor, add(meta)] for tensor, meta in conditioning]
-    return with_control(positive), with_control(negative)
+    with_control = lambda branch, conditioning: ([[tensor, add(meta)] for tensor, meta in conditioning]
+                                                 if edit.branches is None or branch in edit.branches else conditioning)
+    return with_control("positive", positive), with_control("negative", negative)

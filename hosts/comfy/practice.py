@@ -5,6 +5,7 @@ ComfyUI recognises models by the widths of the published ones, so these are buil
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ import comfy.utils
 import torch
 from torch import Tensor
 
+from ...model_loaders.clip_vision import practice_vision
+from ...model_loaders.image_adapter import ImageAdapter, read_image_adapter
 from ...practice import model as practice
 from ...practice import words
 from ...processors.errors import ConcordError
@@ -125,6 +128,6 @@ def control_name(key: str, names: dict[str, str]) -> str:
     return f"input_hint_block.{2 + 2 * int(rest[1]) if place is None else place}.{rest[-1]}"
 
 
-def load_adapter() -> dict[str, Any]:
-    """CONCORD_ADAPTER: the image adapter's weights, and those of its vision tower."""
-    return {"image_adapter": read("image_adapter"), "vision": read("vision"), "config": practice.VISION}
+def load_adapter() -> ImageAdapter:
+    """CONCORD_ADAPTER with its own vision tower; small enough to stay on the CPU."""
+    return replace(read_image_adapter(read("image_adapter"), "the practice image adapter"), vision=practice_vision(read("vision"), practice.VISION))

@@ -11,6 +11,7 @@ from torch import Tensor
 from ...processors.errors import ConcordError
 from ...processors.rows import View
 from ...processors.views import feathered
+from .control import WeighedControl
 from .session import Session, area_of
 
 
@@ -67,6 +68,8 @@ def control_for(control: Any, view: View, session: Session, model: Any) -> Any:
 def cropped(control: Any, view: View) -> Any:
     """One control with the hint as the host would scale it to the canvas, then cropped."""
     copied = control.copy()
+    if isinstance(copied, WeighedControl):
+        copied.view = view  # its mask lies over the hint
     hint = control.cond_hint_original
     if hint is not None:
         pixels = control.compression_ratio * (control.vae.spacial_compression_encode() if control.vae is not None else 1)

@@ -11,6 +11,7 @@ from ...processors.edit import Stage
 from ...processors.rows import View
 from ...processors.run import Run
 from ...processors.views import fuse, views_of
+from .control_net import arguments
 from .entries import Entry
 from .model import Model
 from .unet import editing, sites
@@ -66,8 +67,7 @@ def call_network(model: Model, x: Tensor, sigma: Tensor, entries: Sequence[Entry
     with editing(places, run.program.at(Stage.ATTENTION, step), step, (x.shape[-2], x.shape[-1])):
         noise = model.network(
             scaled.to(model.dtype), model.sampling.timestep(sigma).float(), encoder_hidden_states=context, added_cond_kwargs=added or None,
-            down_block_additional_residuals=residuals and [r.to(model.dtype) for r in residuals[:-1]],
-            mid_block_additional_residual=residuals and residuals[-1].to(model.dtype), return_dict=False,
+            **arguments(residuals, model.dtype), return_dict=False,
         )[0]
     return x - noise.float() * level
 

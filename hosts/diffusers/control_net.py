@@ -1,54 +1,65 @@
-"""A ControlNet on a conditioning: what CONTROL_NET holds, and what it adds to the network at each step."""
+"""A control on a conditioning: what CONTROL_NET holds, and what it adds to the network at each step."""
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ...processors.features.controlnet import ControlResiduals, Residuals
+from ...processors.features.controlnet import ControlResiduals
+from ...processors.features.residuals import Residuals
 from ...processors.rows import View
 from ...processors.run import Step
+from .control_family import check_fits
 from .resize import resize, to_batch
 from .schedule import DiscreteSchedule
-
-if TYPE_CHECKING:
-    from diffusers.models.controlnets.controlnet import ControlNetModel
+from .t2i_adapter import Adapter
+from .union_control_net import UnionControlNet
 
 CELL = 8  # pixels of a hint per latent cell
 
 
 @dataclass(frozen=True, eq=False)
 class Control:
-    """A ControlNet with its hint, strength and window, after the ones applied before it. Loaders fill `network` alone."""
+    """A control network with its hint, strength and window, after the ones applied before it. Loaders fill `network` alone."""
 
-    network: ControlNetModel  # eval mode, never changed
+    network: nn.Module  # ControlNetModel, UnionControlNet or Adapter; eval mode, never changed
     hint: Tensor = field(default_factory=lambda: torch.zeros(1, 3, CELL, CELL))  # [n, 3, y, x] 0..1; loaders leave it black
     strength: float = 1.0
     start: float = 0.0  # percents of the run
     end: float = 1.0
     previous: Control | None = None
     edit: ControlResiduals | None = None  # weighs what the network adds, in the place of strength, start and end
+    kind: int | None = None  # what a union ControlNet's hint is; None: whatever it may be
+    view: View | None = None  # the window whose part of the hint this is; None: the whole canvas
+    given: Tensor | None = None  # the hint before it was fitted to the canvas
 
     def on(self, image: Tensor, strength: float, start: float = 0.0, end: float = 1.0, previous: Control | None = None) -> Control:
         """With a hint image [n, y, x, 3]."""
         return replace(self, hint=image.movedim(-1, 1), strength=strength, start=start, end=end, previous=previous)
 
+    def check(self, unet: Any) -> None:
+        """Refuses controls of another family than the model's, all through the chain."""
+        check_fits(self.network, self.edit, unet)
+        if self.previous:
+            self.previous.check(unet)
+
     def fit(self, h: int, w: int) -> Control:
         """With every hint of the chain on h x w latent cells, its middle cut out where the aspect differs."""
         previous = self.previous and self.previous.fit(h, w)
-        return replace(self, hint=resize(self.hint, w * CELL, h * CELL, "nearest-exact", "center"), previous=previous)
+        return replace(self, hint=resize(self.hint, w * CELL, h * CELL, "nearest-exact", "center"), given=self.hint, previous=previous)
 
     def crop(self, view: View) -> Control:
         """What a window sees of the hints, which have been fitted to the canvas that it is a window of."""
-        return replace(self, hint=_pixels(view).crop(self.hint), previous=self.previous and self.previous.crop(view))
+        hint = _pixels(view).crop(self.hint)
+        return replace(self, hint=hint, given=hint, view=view, previous=self.previous and self.previous.crop(view))
 
     def residuals(self, x: Tensor, sigma: Tensor, context: Tensor, added: dict[str, Any] | None, entries: int, schedule: DiscreteSchedule,
-                  step: Step) -> list[Tensor] | None:
-        """-> what is added to the skips and (last) to the middle; None where the whole chain is silent.
+                  step: Step) -> Residuals | None:
+        """-> what is added to the network's features; None where the whole chain is silent.
 
         x [R, 4, h, w] as the network sees it, rows in `entries` equal chunks of samples; context [R, T, C].
         """
@@ -57,20 +68,47 @@ class Control:
             return before
         if sigma[0] > schedule.percent_to_sigma(self.start) or sigma[0] < schedule.percent_to_sigma(self.end):
             return before
-        hint = to_batch(self.hint, len(x) // entries).repeat(entries, 1, 1, 1)
-        dtype = self.network.dtype
-        cast = lambda t: t.to(x.device, dtype)
-        skips, middle = self.network(
-            cast(x), schedule.timestep(sigma).to(dtype), encoder_hidden_states=cast(context), controlnet_cond=cast(hint),
-            added_cond_kwargs=added and {key: cast(value) for key, value in added.items()}, return_dict=False,
-        )
-        own = [*skips, middle]
+        own = self.own(x, schedule.timestep(sigma), context, added, entries, step)
         if self.edit:
-            weighed = self.edit.weigh(Residuals(tuple(skips), (middle,)), step)
-            own = [residual for residual in (*weighed.skips, *weighed.middle) if residual is not None]
+            h, w = x.shape[-2:]
+            own = self.edit.weigh(own, step, self.view or View(0, 0, h, w, (h, w)))
         elif self.strength != 1:
-            own = [residual * self.strength for residual in own]
-        return own if before is None else [b + o for b, o in zip(before, own, strict=True)]
+            own = own.times(self.strength)
+        return own if before is None else before.plus(own)
+
+    def own(self, x: Tensor, timestep: Tensor, context: Tensor, added: dict[str, Any] | None, entries: int, step: Step) -> Residuals:
+        """What the network itself says, at full strength."""
+        cast = lambda t: t.to(x.device, self.network.dtype)
+        rows = lambda t: to_batch(t, len(x) // entries).repeat(entries, 1, 1, 1)
+        if isinstance(self.network, Adapter):
+            maps = step.once(("maps", self), lambda: self.network(cast(self.hint_of(self.network.shape.unit))))
+            return maps.each(lambda t, block: rows(t))
+        kind = {"kind": self.kind} if isinstance(self.network, UnionControlNet) else {}
+        skips, middle = self.network(
+            cast(x), cast(timestep), encoder_hidden_states=cast(context), controlnet_cond=cast(rows(self.hint)),
+            added_cond_kwargs=added and {key: cast(value) for key, value in added.items()}, return_dict=False, **kind,
+        )
+        return Residuals(tuple(skips), (middle,))
+
+    def hint_of(self, unit: int) -> Tensor:
+        """The hint with sides that `unit` divides, scaled once from what was given."""
+        y, x = self.hint.shape[-2:]
+        if y % unit == x % unit == 0 or self.given is None:
+            return self.hint
+        return resize(self.given, -(-x // unit) * unit, -(-y // unit) * unit, "nearest-exact", "center")
+
+
+def arguments(residuals: Residuals | None, dtype: torch.dtype) -> dict[str, Any]:
+    """Residuals as diffusers' UNet takes them."""
+    if residuals is None:
+        return {}
+    residuals = residuals.each(lambda t, block: t.to(dtype))
+    maps = [t for t in residuals.inputs if t is not None]
+    middle = residuals.middle[0] if residuals.middle else None
+    if not residuals.skips:  # adapters alone: the network takes a map for the middle as the last one
+        return {"down_intrablock_additional_residuals": maps if middle is None else [*maps, middle]}
+    return {"down_block_additional_residuals": residuals.skips, "mid_block_additional_residual": middle,
+            **({"down_intrablock_additional_residuals": maps} if maps else {})}
 
 
 def apply_control(

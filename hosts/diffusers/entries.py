@@ -69,6 +69,8 @@ def prepare(model: Model, branches: dict[str, Conditioning], batch: int, canvas:
 
 def _entry(model: Model, branch: str, index: int, context: Tensor, cond: dict[str, Any], batch: int, canvas: tuple[int, int]) -> Entry:
     view, weight = place(cond, batch, canvas)
+    if cond.get("control"):
+        cond["control"].check(model.network)
     start, end = (model.sampling.percent_to_sigma(cond[key]) if key in cond else None for key in ("start_percent", "end_percent"))
     return Entry(
         branch, index, to_batch(context, batch).to(model.device, model.dtype), view, weight, BEFORE_ALL if start is None else start, end or 0.0,

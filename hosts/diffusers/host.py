@@ -12,13 +12,17 @@ from ...processors.edit import Edit
 from ...processors.errors import ConcordError
 from ...processors.features.controlnet import ControlResiduals
 from ...processors.rows import Lanes
+from .control_family import kind_of
 from .control_net import Control
+from .image_adapter import cross_attentions, read_adapter, vision
 from .model import Model
+from .pictures import keep, make_hints, model_path, run_module
 from .practice import load_adapter as practice_adapter
 from .practice import load_control_net as practice_control_net
 from .practice import load_model as practice_model
 
-__all__ = ["apply_control", "attach", "native_pixels", "practice_adapter", "practice_control_net", "practice_model"]
+__all__ = ["apply_control", "attach", "cross_attentions", "keep", "make_hints", "model_path", "native_pixels", "practice_adapter", "practice_control_net",
+           "practice_model", "read_adapter", "run_module", "vision"]
 
 
 def attach(model: Model, *edits: Edit, lanes: Lanes | None = None) -> Model:
@@ -29,14 +33,20 @@ def attach(model: Model, *edits: Edit, lanes: Lanes | None = None) -> Model:
     return replace(model, program=program) if program else model
 
 
-def apply_control(positive: list, negative: list, control_net: Control, image: Tensor, edit: ControlResiduals, vae: Any = None) -> tuple[list, list]:
-    """Both conditionings with the control net added after those that are there, weighed by `edit`. image [B, y, x, C] 0..1."""
+def apply_control(positive: list, negative: list, control_net: Control, image: Tensor, edit: ControlResiduals, vae: Any = None,
+                  union_type: str = "auto") -> tuple[list, list]:
+    """The conditionings of the edit's branches with the control net added after those that are there, weighed by `edit`.
+
+    image [B, y, x, C] 0..1; union_type: a key of UNION_TYPES, or "auto" for what the control net is set to.
+    """
     if edit.neutral():
         return positive, negative
-    after = cache(lambda before: replace(control_net.on(image[..., :3], 1.0, previous=before), edit=edit))
+    kind = control_net.kind if union_type == "auto" else kind_of(control_net.network, union_type)
+    after = cache(lambda before: replace(control_net.on(image[..., :3], 1.0, previous=before), edit=edit, kind=kind))
     add = lambda meta: {**meta, "control": after(meta.get("control")), "control_apply_to_uncond": False}
-    with_control = lambda conditioning: [[text, add(meta)] for text, meta in conditioning]
-    return with_control(positive), with_control(negative)
+    with_control = lambda branch, conditioning: ([[text, add(meta)] for text, meta in conditioning]
+                                                 if edit.branches is None or branch in edit.branches else conditioning)
+    return with_control("positive", positive), with_control("negative", negative)
 
 
 def native_pixels(model: Model) -> int:

@@ -1,14 +1,17 @@
-"""The practice model on diffusers: MODEL, CLIP, VAE, CONTROL_NET and the image adapter's weights."""
+"""The practice model on diffusers: MODEL, CLIP, VAE, CONTROL_NET and the image adapter."""
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ...model_loaders.clip_tower import TowerConfig
+from ...model_loaders.clip_vision import practice_vision
+from ...model_loaders.image_adapter import ImageAdapter, read_image_adapter
 from ...practice import model as practice
 from ...practice import words
 from ...processors.errors import ConcordError
@@ -16,7 +19,6 @@ from .control_net import Control
 from .graph.context import current
 from .loading.clip import Clip, Tokens, Tower
 from .loading.text import text_tower
-from .loading.tower import TowerConfig
 from .loading.vae import Vae
 from .model import LatentFormat, Model
 
@@ -43,9 +45,9 @@ def load_control_net() -> Control:
     return Control(practice.load_controlnet(folder()).to(current().device))  # type: ignore[arg-type]
 
 
-def load_adapter() -> dict[str, Any]:
-    """The image adapter's weights, and those of its vision tower."""
-    return {"image_adapter": read("image_adapter"), "vision": read("vision"), "config": practice.VISION}
+def load_adapter() -> ImageAdapter:
+    """With its own vision tower; small enough to stay on the CPU."""
+    return replace(read_image_adapter(read("image_adapter"), "the practice image adapter"), vision=practice_vision(read("vision"), practice.VISION))
 
 
 def folder() -> Path:

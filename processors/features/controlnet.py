@@ -1,48 +1,126 @@
-"""ControlNet: what a control network adds to the features of the model, weighed by strength and schedule.
+"""ControlNet: what a control network adds to the features of the model, weighed by strength, schedule, block, place and lane.
 
-Zhang et al., Adding Conditional Control to Text-to-Image Diffusion Models, arXiv 2302.05543, section 3.
+Zhang et al., Adding Conditional Control to Text-to-Image Diffusion Models, arXiv 2302.05543, section 3; the soft weights of guess mode are those of
+the authors' code. T2I-Adapter (Mou et al., arXiv 2302.08453) and other networks that add to the same places are weighed alike.
 """
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import zip_longest
-from typing import NamedTuple
 
+import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from ..edit import Edit, Stage
+from ..errors import ConcordError
+from ..rows import View
 from ..run import Step
+from ..schedule import Curve
+from .block_weights import check_count, soft_weights
+from .residuals import Residuals
 
-
-class Residuals(NamedTuple):
-    """What is added to the skip tensors, first block first, and to the middle block; some adapters add to the blocks' inputs instead. None: nothing."""
-
-    skips: tuple[Tensor | None, ...] = ()
-    middle: tuple[Tensor | None, ...] = ()
-    inputs: tuple[Tensor | None, ...] = ()
-
-    def times(self, by: float) -> Residuals:
-        return Residuals(*(tuple(t if t is None else t * by for t in part) for part in self))
-
-    def plus(self, other: Residuals) -> Residuals:
-        """Both together; the shorter of two lists goes with the first blocks."""
-        return Residuals(*(tuple(both(a, b) for a, b in zip_longest(mine, theirs)) for mine, theirs in zip(self, other, strict=True)))
-
-
-def both(a: Tensor | None, b: Tensor | None) -> Tensor | None:
-    return b if a is None else a if b is None else a + b
+UNION_TYPES = {"openpose": 0, "depth": 1, "hed/pidi/scribble/ted": 2, "canny/lineart/anime_lineart/mlsd": 3, "normal": 4, "segment": 5, "tile": 6, "repaint": 7}
+POSITIVE = frozenset({"positive"})
+MODES: dict[str, dict[str, Any]] = {  # what wins where prompt and hint disagree
+    "balanced": {},
+    "prompt is more important": {"soft": True},
+    "control is more important": {"soft": True, "branches": POSITIVE},  # guess mode: guidance then pushes along the hint, too
+}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ControlResiduals(Edit):
-    """The residuals of one control network times `strength`, inside the window of progress."""
+    """The residuals of one control network times `strength`, inside the window of progress.
+
+    `branches`: the prompts that hosts put the control on. The mask lies over the hint: it is cut and windowed with it.
+    """
 
     technique = "ApplyControlNet"
     stage = Stage.FEATURES
     strength: float = 1.0
+    curve: Curve | None = None  # a further factor over the progress
+    soft: bool = False  # the published soft weights
+    blocks: tuple[float, ...] = ()  # a weight each: skips from the first block on, then the middle; (): 1
+    mask: Tensor | None = None  # [1 | B, y, x] 0..1
+    lanes: tuple[tuple[str, float], ...] = ()  # (lane, weight); a lane that is not here has 1
+    pooled: bool = False  # each residual's mean over the picture in its place, for networks that were trained so (shuffle)
 
     def neutral(self) -> bool:
-        return self.strength == 0
+        return self.strength == 0 or (self.curve is not None and self.curve.zero) or (bool(self.blocks) and not any(self.blocks))
 
-    def weigh(self, residuals: Residuals, step: Step) -> Residuals:
-        return residuals if self.strength == 1 else residuals.times(self.strength)
+    def active(self, step: Step) -> bool:
+        return super().active(step) and (self.curve is None or self.curve.at(step.progress) != 0)
+
+    def check_blocks(self, blocks: int) -> None:
+        """For hosts, before the first step. blocks: those of the model on the way down."""
+        check_count(self.blocks, blocks)
+
+    @property
+    def spatial(self) -> bool:
+        """Whether it asks for blocks or places, which only residuals of a UNet have."""
+        return self.soft or self.pooled or bool(self.blocks) or self.mask is not None
+
+    def weigh(self, residuals: Residuals, step: Step, view: View | None = None) -> Residuals:
+        """The residuals of one model call, weighed. view: the window of the hint's canvas that the rows see; None: all of it."""
+        check_count(self.blocks, residuals.blocks)
+        factor = self.strength * (1.0 if self.curve is None else self.curve.at(step.progress))
+        weights = self.weights(residuals)
+        lanes = tuple(dict(self.lanes).get(row.lane, 1.0) for row in step.rows) if self.lanes else ()
+        if factor == 1 and not weights and not self.pooled and self.mask is None and set(lanes) <= {1.0}:
+            return residuals
+
+        def weighed(t: Tensor, block: int) -> Tensor:
+            if self.pooled:
+                t = t.mean((-2, -1), keepdim=True).expand_as(t)
+            by = factor * weights.get(block, 1.0)
+            t = t if by == 1 else t * by
+            t = t if self.mask is None else t * self.mask_on(t, step, view)
+            return t if set(lanes) <= {1.0} else t * step.once(("lanes", lanes, t.dtype, t.device), lambda: t.new_tensor(lanes).view(-1, 1, 1, 1))
+
+        return residuals.each(weighed)
+
+    def weights(self, residuals: Residuals) -> dict[int, float]:
+        """The blocks whose weight is not 1."""
+        given = dict(enumerate(self.blocks))
+        blocks = residuals.blocks
+        if self.soft:
+            places = (*enumerate(residuals.inputs), *((blocks, t) for t in residuals.middle)) if any(t is not None for t in residuals.inputs) else ()
+            soft = soft_weights(blocks, tuple(block for block, t in places if t is not None))
+            given = {block: given.get(block, 1.0) * weight for block, weight in soft.items()}
+        return {block: weight for block, weight in given.items() if weight != 1}
+
+    def mask_on(self, t: Tensor, step: Step, view: View | None) -> Tensor:
+        """The mask on the grid of a residual, as its rows see it: [1 | R, 1, h, w] in the residual's dtype."""
+        grid = (t.shape[-2], t.shape[-1])
+        seen = step.once(("control mask", self, grid, view, t.dtype, t.device), lambda: self.seen(grid, view, t))
+        if len(seen) == 1:
+            return seen
+        samples = tuple(row.sample % len(seen) for row in step.rows)
+        return step.once(("control masks", self, grid, view, samples, t.dtype, t.device), lambda: seen[list(samples)])
+
+    def seen(self, grid: tuple[int, int], view: View | None, like: Tensor) -> Tensor:
+        assert self.mask is not None
+        mask = centre(self.mask.to(like.device, torch.float32), (view.canvas if view else grid))[:, None]
+        if view is not None:
+            mask = view.crop(interpolate(mask, view.canvas, mode="area"))
+        return interpolate(mask, grid, mode="area").to(like.dtype)
+
+
+def centre(mask: Tensor, canvas: tuple[int, int]) -> Tensor:
+    """[B, y, x]: the middle that has the canvas's proportions, as hints are cut."""
+    (y, x), (h, w) = mask.shape[-2:], canvas
+    off_y, off_x = max(0, round((y - x * h / w) / 2)), max(0, round((x - y * w / h) / 2))
+    return mask[:, off_y : y - off_y, off_x : x - off_x]
+
+
+def control_mask(mask: Tensor | None) -> Tensor | None:
+    """A mask as hosts hand it over, [y, x] or [B, y, x] -> [B, y, x]; None where it changes nothing."""
+    if mask is None:
+        return None
+    if mask.ndim not in (2, 3) or not mask.numel():
+        raise ConcordError(f"a mask of one or of several pictures was expected, got one of shape {list(mask.shape)}; connect a MASK")
+    return mask if mask.ndim == 3 else mask[None]
+
+
+def not_union(union_type: str) -> ConcordError:
+    return ConcordError(f"union_type is {union_type!r}, but this ControlNet is no union of several types; set union_type to auto, or load a union ControlNet")

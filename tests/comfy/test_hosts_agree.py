@@ -12,7 +12,9 @@ from .versions import version
 CASES = (
     "plain", "aligned", "aligned otherwise", "aligned at cfg 1", "aligned, 154 tokens and 77", "aligned, two positives with an area", "windows",
     "windows, gaussian, all around", "windows, odd sizes", "windows, area and mask", "windows all around, area", "controlled", "controlled twice",
-    "all three", "all three, ancestral", "all three, other order",
+    "all three", "all three, ancestral", "all three, other order", "pictured", "pictured, plus", "pictured, plus, with a negative", "pictured at cfg 1",
+    "pictured one each, masked, odd sizes", "pictured, prompts of 154 and 77, two positives with an area", "pictured windows", "all four",
+    "all four, other order",
 )  # fmt: skip
 
 
@@ -45,10 +47,11 @@ def test_same_numbers(comfy, ours, theirs, case):
 def test_order_of_nodes_leaves_no_trace(ours, theirs):
     for made in (ours, theirs):
         assert torch.equal(made["all three"], made["all three, other order"])
+        assert torch.equal(made["all four"], made["all four, other order"])
 
 
 def test_every_case_does_something(ours, theirs):
-    alike = [(a, b) for a in CASES for b in CASES if a < b and {a, b} != {"all three", "all three, other order"}
+    alike = [(a, b) for a in CASES for b in CASES if a < b and b != f"{a}, other order"
              and ours[a].shape == ours[b].shape and torch.allclose(ours[a], ours[b], atol=1e-3)]
     assert not alike
 

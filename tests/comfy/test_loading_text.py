@@ -9,7 +9,7 @@ import torch
 from concord.hosts.diffusers.loading.clip import Clip, Tower
 from concord.hosts.diffusers.loading.embeddings import EmbeddingFolders
 from concord.hosts.diffusers.loading.text import text_tower
-from concord.hosts.diffusers.loading.tower import TowerConfig
+from concord.model_loaders.clip_tower import TowerConfig
 from safetensors.torch import save_file
 
 from .versions import version

@@ -11,11 +11,12 @@ from concord.hosts.diffusers.loading.clip import Clip, Tower
 from concord.hosts.diffusers.loading.control import load_control_net
 from concord.hosts.diffusers.loading.lora import apply_lora
 from concord.hosts.diffusers.loading.text import text_tower
-from concord.hosts.diffusers.loading.tower import TowerConfig, VisionTower
 from concord.hosts.diffusers.loading.unet import unet_config
 from concord.hosts.diffusers.loading.unet_keys import diffusers_name, module_names, shape_of, to_diffusers
-from concord.hosts.diffusers.loading.vision import Vision, vision_config
+from concord.hosts.diffusers.loading.vision import vision_config
 from concord.hosts.diffusers.model import Model
+from concord.model_loaders.clip_tower import TowerConfig, VisionTower
+from concord.model_loaders.clip_vision import Vision
 from diffusers import UNet2DConditionModel
 from safetensors.torch import save_file
 

@@ -11,9 +11,11 @@ from concord.hosts.diffusers import host
 from concord.hosts.diffusers.control_net import Control
 from concord.hosts.diffusers.model import LatentFormat, Model
 from concord.hosts.diffusers.sample import sample
+from concord.processors.attention.image_prompt import image_prompt
 from concord.processors.attention.style_aligned import reference_lane, style_aligned
 from concord.processors.features.controlnet import ControlResiduals
 from concord.processors.prediction.multidiffusion import multidiffusion
+from concord.processors.schedule import Curve
 
 from .. import sampling_models as networks
 
@@ -45,6 +47,11 @@ def controlled(strength: float, flip: bool = False) -> Apply:
     return apply
 
 
+def prompted(pictures: int = 1, tokens: int = 4, **settings) -> Apply:
+    """An image prompt through the model's own projections: tokens of `pictures`, and others for the negative."""
+    return attached(*image_prompt(networks.noise(pictures, tokens, 64, seed=7), networks.noise(1, 4, 64, seed=8), **settings))
+
+
 STYLE_ALIGNED = Technique(
     "StyleAligned", attached(*style_aligned(), lanes=reference_lane()),
     attached(*style_aligned(adain="", shift=0.5, window=(0.0, 0.7)), lanes=reference_lane()),
@@ -53,7 +60,10 @@ MULTIDIFFUSION = Technique("MultiDiffusion", attached(*multidiffusion((8, 8), (4
                            attached(*multidiffusion((6, 8), (3, 2), "gaussian", (False, True), (0.0, 0.7))),
                            attached(*multidiffusion((64, 64), (16, 16))))
 CONTROL_NET = Technique("ApplyControlNet", controlled(0.7), controlled(0.4, flip=True), controlled(0.0))
-TECHNIQUES = (STYLE_ALIGNED, MULTIDIFFUSION, CONTROL_NET)
+IMAGE_PROMPT = Technique(
+    "DecoupledCrossAttn", prompted(weight=0.8), prompted(2, 6, weight=0.7, mask=torch.linspace(0.2, 1, 96).expand(2, 64, 96), curve=Curve.parse("0:1, 1:0.4"),
+                                                         value_scaling="K+mean(V) w/ C penalty", window=(0.0, 0.7)), prompted(weight=0.0))
+TECHNIQUES = (STYLE_ALIGNED, MULTIDIFFUSION, CONTROL_NET, IMAGE_PROMPT)
 
 
 @cache

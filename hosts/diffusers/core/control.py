@@ -1,8 +1,13 @@
-"""Nodes that put a ControlNet on prompts."""
+"""Nodes that put a ControlNet on prompts, and the one that tells a union ControlNet what its hint is."""
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ....nodes._api import io
+from ....processors.features.controlnet import UNION_TYPES
+from ..control_family import kind_of
 from ..control_net import apply_control
+from ..union_control_net import UnionControlNet
 
 CATEGORY = "model/conditioning/controlnet"
 STRENGTH = dict(default=1.0, min=0.0, max=10.0, step=0.01, tooltip="0 is off.")
@@ -47,3 +52,20 @@ class ControlNetApplyAdvanced(io.ComfyNode):
     def execute(cls, positive, negative, control_net, image, strength, start_percent, end_percent, vae=None):
         # ControlNets of these families read pixels; `vae` is for others and stays unused.
         return io.NodeOutput(*apply_control([positive, negative], control_net, image, strength, start_percent, end_percent))
+
+
+class SetUnionControlNetType(io.ComfyNode):
+    """Other ControlNets stay as they are, as in ComfyUI."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="SetUnionControlNetType", display_name="Set Union ControlNet Type", category=CATEGORY,
+            inputs=[io.ControlNet.Input("control_net"), io.Combo.Input("type", options=["auto", *UNION_TYPES])],
+            outputs=[io.ControlNet.Output()],
+        )
+
+    @classmethod
+    def execute(cls, control_net, type):
+        union = isinstance(control_net.network, UnionControlNet)
+        return io.NodeOutput(replace(control_net, kind=kind_of(control_net.network, type)) if union else control_net)

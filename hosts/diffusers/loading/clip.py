@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ....model_loaders.clip_tower import TextTower
 from .bpe import END
 from .chunks import Chunk, Token, chunks, empty_chunk
 from .embeddings import EmbeddingFolders
-from .tower import TextTower
 
 Tokens = dict[str, list[Chunk]]  # tower name -> chunks of 77 (token, weight)
 

@@ -1,6 +1,7 @@
-"""ControlNet files, in the published ("control_model.zero_convs") or diffusers' layout -> CONTROL_NET."""
+"""ControlNet, union ControlNet and T2I-Adapter files, in the published or in diffusers' layout, told apart by their tensors -> CONTROL_NET."""
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 
@@ -8,49 +9,55 @@ import torch
 from diffusers import ControlNetModel
 from torch import Tensor
 
+from ....model_loaders.files import read_nested
 from ....processors.errors import ConcordError
 from ..control_net import Control
+from ..union_control_net import UnionControlNet
 from .build import below, build, count, listed
 from .files import read_tensors
+from .t2i_adapter import adapter_from, find_adapter
 from .unet import half_config
 from .unet_keys import shape_of, to_diffusers
 
 REFUSED = {  # a part of a tensor's name -> what the file is
     "lora_controlnet": "a Control-LoRA",
-    "task_embedding": "a union ControlNet",
     "controlnet_blocks.0": "a ControlNet for Flux or Stable Diffusion 3",
     "control_blocks.": "a ControlNet for Qwen",
-    "body.0.in_conv": "a T2I-Adapter",
-    "body.0.resnets": "a T2I-Adapter",
-    "adapter.body": "a T2I-Adapter",
-    "body.0.block1": "a T2I-Adapter",
+    "style_embedding": "a style adapter (load it with Load Style Model)",
+    "backbone.": "a ControlNet for Stable Cascade",
     "lllite_": "a ControlNet-LLLite",
     "ip_adapter": "an IP-Adapter",
     "adapter_modules": "an IP-Adapter",
 }
-FITS = "ControlNets for Stable Diffusion 1.x and SDXL fit, in the published or in diffusers' layout"
+FITS = "ControlNets, union ControlNets and T2I-Adapters for Stable Diffusion 1.x and SDXL fit, in the published or in diffusers' layout"
+UNION = ("task_embedding", "transformer_layes.", "spatial_ch_projs.", "control_add_embedding.")
 
 
 def load_control_net(path: Path, device: str = "cpu", dtype: torch.dtype | None = None) -> Control:
-    """`dtype` None: as the file has it, on a CPU float32. Names that end in _shuffle are averaged over the picture, as ComfyUI does."""
-    tensors, file = read_tensors(path), path.name
-    own = _control_tensors(tensors, file)
+    """`dtype` None: as the file has it, on a CPU float32."""
+    content, file = read_nested(path), path.name
+    adapter = find_adapter(content) if isinstance(content, dict) else None
+    if adapter is not None:
+        return Control(adapter_from(adapter, file, device, dtype))
+    own = _control_tensors(read_tensors(path), file)
     shape, hints = shape_of(own), own["controlnet_cond_embedding.conv_in.weight"].shape[1]
     if shape.context not in (64, 768, 2048):
         family = " (Stable Diffusion 2)" if shape.context == 1024 else ""
         raise ConcordError(f"{file} is a ControlNet for text {shape.context} wide{family}, not supported yet. {FITS}.")
-    config = half_config(shape) | {
-        "conditioning_channels": hints, "conditioning_embedding_out_channels": _hint_widths(own),
-        "global_pool_conditions": path.stem.endswith(("_shuffle", "_shuffle_fp16")),
-    }  # fmt: skip
+    config = half_config(shape) | {"conditioning_channels": hints, "conditioning_embedding_out_channels": _hint_widths(own)}
     dtype = dtype or (torch.float32 if device == "cpu" else own["conv_in.weight"].dtype)
+    if path.stem.endswith(("_shuffle", "_shuffle_fp16")):
+        logging.getLogger(__name__).warning("%s: shuffle ControlNets want global_pooling in ApplyControlNet; ComfyUI switches it on by this file name", file)
+    if "task_embedding" in own:
+        types, width = own["task_embedding"].shape
+        return Control(build(lambda: UnionControlNet(types, width, config), {_union_name(name): tensor for name, tensor in own.items()}, file, device, dtype))
     return Control(build(lambda: ControlNetModel(**config), own, file, device, dtype))
 
 
 def _control_tensors(tensors: dict[str, Tensor], file: str) -> dict[str, Tensor]:
     """-> in diffusers' layout."""
     published = below(tensors, "control_model.") or tensors
-    if "controlnet_cond_embedding.conv_in.weight" in tensors and not any("task_embedding" in name for name in tensors):
+    if "controlnet_cond_embedding.conv_in.weight" in tensors:
         return tensors
     if "zero_convs.0.0.weight" in published and "lora_controlnet" not in tensors:
         if "difference" in tensors:
@@ -60,6 +67,12 @@ def _control_tensors(tensors: dict[str, Tensor], file: str) -> dict[str, Tensor]
         return to_diffusers(named, shape_of(published))
     found = next((kind for part, kind in REFUSED.items() if any(part in name for name in tensors)), f"no ControlNet (it has {listed(tensors)})")
     raise ConcordError(f"{file} holds {found}, which this loader does not run yet. {FITS}.")
+
+
+def _union_name(name: str) -> str:
+    if name.startswith(UNION):
+        return name
+    return name.replace("controlnet_cond_embedding.", "hint.") if name.startswith("controlnet_cond_embedding.") else f"encoder.{name}"
 
 
 def _diffusers_name(name: str, last: int) -> str:

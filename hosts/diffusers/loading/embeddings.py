@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ....model_loaders.files import read_nested
 from ....processors.errors import ConcordError
-from .files import read_nested
 
 ENDINGS = ("", ".safetensors", ".pt", ".bin")
 

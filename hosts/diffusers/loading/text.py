@@ -5,13 +5,13 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ....model_loaders.clip_tower import TextTower, TowerConfig
 from ....processors.errors import ConcordError
 from .build import build, count
 from .clip import Clip, Tower
 from .embeddings import EmbeddingFolders
 from .files import read_tensors
 from .text_keys import text_tower_tensors
-from .tower import TextTower, TowerConfig
 
 HEAD = 64  # channels of an attention head in every published tower
 KINDS = {768: "CLIP L", 1024: "CLIP H (Stable Diffusion 2)", 1280: "CLIP G"}

@@ -8,6 +8,7 @@ from functools import cache
 import hostkit as kit
 import torch
 from concord.hosts.comfy import host
+from concord.processors.attention.image_prompt import image_prompt
 from concord.processors.attention.style_aligned import reference_lane, style_aligned
 from concord.processors.edit import AttentionEdit, Order
 from concord.processors.features.controlnet import ControlResiduals
@@ -44,6 +45,12 @@ def attached(*edits, lanes=None) -> Callable[[Setup], Setup]:
     return lambda setup: (host.attach(setup[0], *edits, lanes=lanes), *setup[1:])
 
 
+def prompted(weight: float) -> Callable[[Setup], Setup]:
+    """Random image tokens through the model's own projections, others for the negative."""
+    random = lambda seed: torch.randn(1, 4, 64, generator=torch.Generator().manual_seed(seed))
+    return attached(*image_prompt(random(7), random(8), weight=weight))
+
+
 def controlled(strength: float) -> Callable[[Setup], Setup]:
     return lambda setup: (setup[0], *host.apply_control(*setup[1:], control_net(), hint(), ControlResiduals(strength=strength)))
 
@@ -52,8 +59,9 @@ TECHNIQUES = (
     Technique("StyleAligned", attached(*style_aligned(), lanes=reference_lane()), attached(*style_aligned(share=False, adain=""))),
     Technique("MultiDiffusion", attached(*multidiffusion((8, 8), (4, 4))), attached(*multidiffusion((64, 64), (8, 8)))),
     Technique("ApplyControlNet", controlled(0.7), controlled(0.0)),
+    Technique("DecoupledCrossAttn", prompted(0.8), prompted(0.0)),
 )
-STYLE, WINDOWS, CONTROL = TECHNIQUES
+STYLE, WINDOWS, CONTROL, PICTURE = TECHNIQUES
 
 
 def plain() -> Setup:

@@ -1,0 +1,1 @@
+"""Weight files -> modules: told by their tensors, read without running code, knowing no host."""

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from torch import cat
+
+from ..processors.attention.image_prompt import image_prompt
+from ..processors.errors import ConcordError
+from ..processors.schedule import Curve
+from ._api import host, io
+
+
+class DecoupledPrompt(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="Concord_DecoupledPrompt",
+            display_name="Decoupled Prompt (Concord)",
+            category="concord/attention",
+            description="A second prompt with an attention of its own: it is added to what the first says instead of competing with it, in a part of the picture or of the run if you like.",
+            search_aliases=["second prompt", "decoupled text", "extra cross attention", "local prompt"],
+            inputs=[
+                io.Model.Input("model", tooltip="The model that draws."),
+                io.Conditioning.Input("tokens", tooltip="The second prompt."),
+                io.Float.Input("weight", default=0.5, min=-1.0, max=5.0, step=0.05, tooltip="How much it counts beside the first prompt. 0 is off; below 0 pushes away from it."),
+                io.Float.Input("start_percent", default=0.0, min=0.0, max=1.0, step=0.001, tooltip="From which part of the run on it counts; 0 is the first step."),
+                io.Float.Input("end_percent", default=1.0, min=0.0, max=1.0, step=0.001, tooltip="Until which part of the run."),
+                io.Conditioning.Input("tokens_negative", optional=True, tooltip="What the negative side reads in its place, for instance an empty prompt. Without it the negative side has no second prompt."),
+                io.Mask.Input("mask", optional=True, tooltip="Where it counts: white is all, black is not at all. Any size; one for all pictures, or one for each of the batch."),
+                io.String.Input("weight_curve", default="", optional=True, tooltip="The weight over the run, as part of the run and factor: 0:1, 0.5:0.2, 1:0. Empty: level."),
+                io.String.Input("layer_weights", default="", optional=True,
+                                tooltip="A weight for single blocks: 3:0.5, 6:1 (block number and weight; SDXL has 0 to 10, Stable Diffusion 1.x 0 to 15). Blocks that are not named get none. Empty: all alike."),
+            ],
+            outputs=[io.Model.Output(display_name="model", tooltip="The model that reads both prompts. Use it with any sampler.")],
+        )
+
+    @classmethod
+    def execute(cls, model, tokens, weight, start_percent, end_percent, tokens_negative=None, mask=None, weight_curve="", layer_weights="") -> io.NodeOutput:
+        count, width, name = host().cross_attentions(model)
+        told, negative = (prompt and all_tokens(prompt, width, name) for prompt in (tokens, tokens_negative))
+        edits = image_prompt(told, negative, None, weight=weight, layers=layer_weights, count=count, curve=Curve.parse(weight_curve), mask=mask, window=(start_percent, end_percent))
+        return io.NodeOutput(host().attach(model, *edits))
+
+
+def all_tokens(prompt: list, width: int, model: str):
+    """The tokens of a CONDITIONING, of all its entries side by side: [1|B, T, C]."""
+    found = [entry[0] for entry in prompt]
+    if wrong := next((t.shape[-1] for t in found if t.shape[-1] != width), None):
+        raise ConcordError(f"the second prompt has tokens {wrong} wide, {model} reads {width}; encode it with the CLIP of the same checkpoint")
+    return cat(found, 1)

@@ -1,0 +1,171 @@
+"""Decoupled cross-attention: a picture's tokens get a softmax of their own beside the text's, asked with the same queries.
+
+Ye et al., IP-Adapter: Text Compatible Image Prompt Adapter for Text-to-Image Diffusion Models, arXiv 2308.06721, section 3.2.2.
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ..edit import AttentionEdit, Order
+from ..errors import ConcordError
+from ..program import Index, Plan, Segment, Term
+from ..rows import Row, Site
+from ..run import Step
+from ..schedule import Curve
+
+CROSS_ATTENTIONS = {16: (6, 1, 9), 70: (24, 10, 36)}  # of Stable Diffusion 1.x and XL: in down, mid, up
+VALUE_SCALINGS = ("V only", "K+V", "K+V w/ C penalty", "K+mean(V) w/ C penalty")
+FULL_WIDTH = 1280  # the channels at which the penalty is none
+
+
+class Projections(Protocol):
+    """An adapter's own keys and values, one pair of layers for each cross-attention."""
+
+    id: str  # the same for the same weights
+    count: int  # 16 or 70
+
+    def project(self, number: int, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """tokens [S, T, C] -> k, v [S, T, H*D] of cross-attention `number` in published order, on the device and in the dtype of the tokens."""
+        ...
+
+
+def published_number(index: int, count: int) -> int:
+    """A site's place in published files, which number down, up, mid; ours count in execution order: down, mid, up."""
+    down, mid, up = CROSS_ATTENTIONS[count]
+    return index if index < down else index + up if index < down + mid else index - mid
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DecoupledTokens(AttentionEdit):
+    """A further term on every row: weight * layer weight * curve * mask times attention to image tokens, asked with the model's own q.
+
+    A row of sample s reads tokens s % B of its branch: `negative` on negative rows (None: these get no term), else `tokens`.
+    """
+
+    technique = "DecoupledCrossAttn"
+    kind = "cross"
+    order = Order.TERMS
+
+    tokens: Tensor  # [1|B, T, C]
+    negative: Tensor | None = None  # [1|B, T', C]
+    projections: Projections | None = None  # None: the model's own, for tokens like those of its text
+    weight: float = 1.0  # any number; 0 is off, below 0 pushes away
+    layer_weights: tuple[float, ...] = ()  # one a site, in execution order; (): all 1
+    curve: Curve | None = None  # a factor over progress; None: always 1
+    mask: Tensor | None = None  # [1|B, y, x] on the canvas, 0..1; several: one per sample
+    value_scaling: str = "V only"  # what the weight scales; one of VALUE_SCALINGS
+
+    def __post_init__(self) -> None:
+        if self.value_scaling not in VALUE_SCALINGS:
+            raise ConcordError(f"the weight cannot scale {self.value_scaling!r}; it scales one of: {', '.join(VALUE_SCALINGS)}")
+        for name, tokens in (("tokens", self.tokens), ("negative tokens", self.negative)):
+            if tokens is not None and (tokens.ndim != 3 or 0 in tokens.shape or tokens.shape[-1] != self.tokens.shape[-1]):
+                raise ConcordError(f"the {name} have the shape {list(tokens.shape)}; [images, tokens, channels] fits, with equal channels on both sides")
+        if self.mask is not None and (self.mask.ndim != 3 or 0 in self.mask.shape):
+            raise ConcordError(f"the mask has the shape {list(self.mask.shape)}; [masks, height, width] fits")
+
+    def neutral(self) -> bool:
+        return self.weight == 0 or (self.layer_weights != () and not any(self.layer_weights)) or (self.curve is not None and self.curve.zero)
+
+    def active(self, step: Step) -> bool:
+        return super().active(step) and (self.curve is None or self.curve.at(step.progress) != 0)
+
+    def covers(self, site: Site) -> bool:
+        return super().covers(site) and (not self.layer_weights or self.layer_weights[site.index] != 0)
+
+    def takes(self, row: Row) -> bool:
+        return super().takes(row) and (row.branch != "negative" or self.negative is not None)
+
+    @cached_property
+    def banks(self) -> tuple[Tensor, ...]:
+        """Tokens and negative: as one where they are equally many a picture, so that all rows ask in one kernel call."""
+        if self.negative is None:
+            return (self.tokens,)
+        together = self.tokens.shape[1] == self.negative.shape[1]
+        return (torch.cat([self.tokens, self.negative.to(self.tokens)]),) if together else (self.tokens, self.negative)
+
+    def rewrite(self, plan: Plan, site: Site, step: Step) -> Plan:
+        changed = plan
+        strength = self.weight * (self.layer_weights[site.index] if self.layer_weights else 1.0) * (self.curve.at(step.progress) if self.curve else 1.0)
+        for bank, asked in step.resolve((self.id, "asked"), lambda: self.asked(step)):
+            more = lambda mine, bank=bank, asked=asked: (*mine.terms, self.term(mine.rows, bank, asked, plan, site, step, strength))
+            changed = changed.change(tuple(asked), more)
+        return changed
+
+    def asked(self, step: Step) -> tuple[tuple[int, Mapping[int, int]], ...]:
+        """For each bank the rows that ask it, and which picture in it each asks."""
+        found: dict[int, dict[int, int]] = {}
+        for i in step.where(self):
+            row = step.rows[i]
+            if row.branch != "negative" or self.negative is None:
+                bank, place = 0, row.sample % len(self.tokens)
+            else:
+                place = row.sample % len(self.negative)
+                bank, place = (0, len(self.tokens) + place) if len(self.banks) == 1 else (1, place)
+            found.setdefault(bank, {})[i] = place
+        return tuple(found.items())
+
+    def term(self, rows: tuple[int, ...], bank: int, asked: Mapping[int, int], plan: Plan, site: Site, step: Step, strength: float) -> Term:
+        q = plan.own.q
+        if len(rows) < len(q):
+            q = q[plan.index[rows, q.device]]
+        k, v = self.keys(bank, tuple(asked[i] for i in rows), q, site, step)
+        gate = strength
+        if self.value_scaling != VALUE_SCALINGS[0]:
+            k, v = scaled(k, v, strength, self.value_scaling)
+            gate = 1.0
+        return Term(q, (Segment(self.id, k, v),), gate if self.mask is None else self.masked(rows, q, site, step, gate))
+
+    def keys(self, bank: int, places: tuple[int, ...], q: Tensor, site: Site, step: Step) -> tuple[Tensor, Tensor]:
+        """k, v [R, H, T, D] of the pictures at `places` of a bank; projected once a run."""
+
+        def project() -> tuple[Tensor, Tensor]:
+            tokens = self.banks[bank].to(q)
+            if self.projections is None:
+                return site.project(tokens)  # type: ignore[misc]  # every cross-attention has one
+            k, v = self.projections.project(published_number(site.index, self.projections.count), tokens)
+            return heads(k, q.shape[1]), heads(v, q.shape[1])
+
+        def pick() -> tuple[Tensor, Tensor]:
+            k, v = step.once(key, project)
+            return take(k, places, step.run.index), take(v, places, step.run.index)
+
+        key = (self.id, site.index, bank, q.dtype, q.device)
+        return step.once((*key, places), pick)
+
+    def masked(self, rows: tuple[int, ...], q: Tensor, site: Site, step: Step, strength: float) -> Tensor:
+        """[1|R, 1, N, 1]: the mask of each row's sample, as that row sees it, times `strength`."""
+        masks = step.once((self.id, "masks"), self.mask.unbind)  # one object each: the step knows a mask by it
+        seen = tuple((step.rows[i].sample % len(masks), step.rows[i].view) for i in rows)
+        seen = seen[:1] if len(set(seen)) == 1 else seen
+        keep = step.once if self.curve is None else step.resolve  # what changes with each step is not kept for the run
+        key = (self.id, site.grid, seen, strength, q.dtype, q.device)
+        return keep(key, lambda: (torch.cat([step.seen(masks[i], site.grid, view, q) for i, view in seen]) * strength,))[0]
+
+
+def heads(t: Tensor, count: int) -> Tensor:
+    """[S, T, H*D] -> [S, H, T, D]"""
+    return t.unflatten(-1, (count, -1)).transpose(1, 2)
+
+
+def take(t: Tensor, places: tuple[int, ...], index: Index) -> Tensor:
+    """t [S, ...] -> [R, ...]; without a copy where all rows read one picture, or evenly spaced ones."""
+    if len(set(places)) == 1:
+        return t[places[0] : places[0] + 1].expand(len(places), *t.shape[1:])
+    return t[index[places, t.device]]
+
+
+def scaled(k: Tensor, v: Tensor, weight: float, how: str) -> tuple[Tensor, Tensor]:
+    """k, v [R, H, T, D] with the weight in them; the penalty lowers it where the layer has fewer channels than 1280."""
+    if how.endswith("w/ C penalty"):
+        weight *= k.shape[1] * k.shape[-1] / FULL_WIDTH
+    if not how.startswith("K+mean(V)"):
+        return k * weight, v * weight
+    mean = v.mean(-2, keepdim=True)
+    return k * weight, v - mean + mean * weight
