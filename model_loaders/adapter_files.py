@@ -77,6 +77,6 @@ def flatten(content: Mapping[Any, Any], prefix: str = "", depth: int = 0) -> Ite
     for name, value in content.items():
         full = f"{prefix}{name}"
         if isinstance(value, Tensor):
-            yield full, value
+            yield full, value.detach().cpu()  # other packs may hand over parameters, or what stands on their device
         elif isinstance(value, Mapping) and depth < DEPTH:
             yield from flatten(value, "" if full in WRAPPERS else f"{full}.", depth + 1)

@@ -26,11 +26,6 @@ class VisionOutput:
     def __getitem__(self, name: str) -> Tensor:
         return getattr(self, name)
 
-    @property
-    def kind(self) -> str:
-        """Which tower made this: see `Vision.kind`."""
-        return kind(self.penultimate_hidden_states.shape[-1])
-
 
 @dataclass(frozen=True, eq=False)
 class Vision:
@@ -38,13 +33,8 @@ class Vision:
     eight_bits: bool = True  # pixels are rounded after resizing, as published towers saw them
 
     @property
-    def kind(self) -> str:
-        """"ViT-L", "ViT-H" or "ViT-bigG": what an adapter's file was trained with; else the width."""
-        return kind(self.network.config.width)
-
-    @property
     def device(self) -> torch.device:
-        return self.network.vision_model.post_layernorm.weight.device
+        return next(self.network.parameters()).device
 
     def encode_image(self, image: Tensor, crop: bool = True) -> VisionOutput:
         """[B, y, x, C] 0..1; `crop` takes the middle square, otherwise the image is squeezed into one."""
@@ -60,10 +50,6 @@ class Vision:
         with torch.no_grad():
             last, penultimate, embedding = self.network(pixels)
         return VisionOutput(last.cpu(), penultimate.cpu(), embedding.cpu())
-
-
-def kind(width: int) -> str:
-    return KINDS.get(width, f"a tower {width} wide")
 
 
 def preprocess(image: Tensor, size: int, crop: bool = True, eight_bits: bool = True) -> Tensor:

@@ -59,24 +59,26 @@ class ImageAdapter:
         k, v = self.pairs[number]
         return linear(tokens, k.to(tokens)), linear(tokens, v.to(tokens))
 
-    def encode(self, vision: Tensor, zero: Tensor | None = None, combine: str = "concatenate", vision_name: str = "this CLIP Vision") -> tuple[Tensor, Tensor]:
-        """What the tower says of B pictures -> their tokens and those of no picture, [1, T, C] each; "batch": [B, T, C]; "concatenate": [1, B*T, C]. CPU.
+    def encode(self, said: Tensor, combine: str = "concatenate") -> Tensor:
+        """What the tower says of B pictures (the output that `needs` names) -> tokens [1, T, C]; "batch": [B, T, C]; "concatenate": [1, B*T, C].
 
-        vision: the output that `needs` names. zero: the same of what stands for no picture. The authors' own: nothing (None) for kinds that read
-        image_embeds, which are then zero; for the others what the tower says of one picture that is zero after normalising.
-        combine: one of `image_prompt.COMBINE`.
+        combine: one of `image_prompt.COMBINE`. Float32, on the CPU.
         """
-        if vision.shape[-1] != self.width:
-            found = TOWERS[self.needs].get(vision.shape[-1], "another tower")
-            raise ConcordError(f"{self.name} was trained with {self.clip} ({self.needs} {self.width} wide), but {vision_name} is {found} "
-                               f"({vision.shape[-1]} wide); load {self.clip}")
-        if zero is None and self.needs == HIDDEN:
+        if said.shape[-1] != self.width:
+            found = TOWERS[self.needs].get(said.shape[-1], "another tower")
+            raise ConcordError(f"{self.name} was trained with {self.clip} ({self.needs} {self.width} wide), but the connected CLIP Vision is {found} "
+                               f"({said.shape[-1]} wide); load {self.clip}")
+        tokens = self.projector(combine_embeddings(said.detach().to("cpu", torch.float32), combine))
+        return tokens.flatten(0, 1)[None] if combine == "concatenate" else tokens
+
+    def nothing(self, zero: Tensor | None = None) -> Tensor:
+        """What the authors trained with in the place of a picture, as tokens [1, T, C]: an embedding that is zero;
+        for kinds that read hidden states, `zero`: what the tower says of one picture that is zero after normalising."""
+        if self.needs == EMBEDS:
+            return self.encode(torch.zeros(1, self.width))
+        if zero is None:
             raise ConcordError(f"{self.name} ({self.kind}) reads hidden states; for no picture it needs those of one that is zero after normalising")
-        pictures = combine_embeddings(vision.detach().to("cpu", torch.float32), combine)
-        none = torch.zeros_like(pictures[:1]) if zero is None else zero[:1].detach().to("cpu", torch.float32)
-        tokens = self.projector(pictures)
-        negative = self.projector(none).expand_as(tokens)
-        return (tokens.flatten(0, 1)[None], negative.flatten(0, 1)[None]) if combine == "concatenate" else (tokens, negative)
+        return self.encode(zero[:1])
 
     def check_model(self, cross_attentions: int, context: int, model_name: str) -> None:
         """Refuses a model that the adapter was not made for. context: channels of its text tokens."""

@@ -22,7 +22,7 @@ class ApplyControlNet(io.ComfyNode):
             inputs=[
                 io.Conditioning.Input("positive", tooltip="What the picture should show."),
                 io.Conditioning.Input("negative", tooltip="What it should not show."),
-                io.ControlNet.Input("control_net", tooltip="The ControlNet, of the same family as the model."),
+                io.ControlNet.Input("control_net", tooltip="The ControlNet or T2I-Adapter, of the same family as the model."),
                 io.Image.Input("image", tooltip="The hint, as this ControlNet wants it (for outlines: white lines on black). One for all pictures, or one for each of the batch."),
                 io.Float.Input("strength", default=1.0, min=0.0, max=10.0, step=0.01, tooltip="How strictly the picture follows the hint. 0 is off."),
                 io.Float.Input("start_percent", default=0.0, min=0.0, max=1.0, step=0.001, tooltip="From which part of the run on the hint counts; 0 is the first step."),
@@ -38,7 +38,7 @@ class ApplyControlNet(io.ComfyNode):
                 io.Boolean.Input("apply_to_reference", default=True, **CHOICE,
                                  tooltip="Whether the picture that others are modelled on (the reference of StyleAligned, the source of an edit) follows the hint as well. Switch it off where that picture is given and must stay as it is. Without such a picture it makes no difference."),
                 io.String.Input("block_weights", default="", multiline=False, **RARE,
-                                tooltip="A factor for each place where the ControlNet speaks to the model: 13 numbers for SD 1.x, 10 for SDXL; the first are fine details, the last but one composition, the very last the middle. Empty: 1 everywhere."),
+                                tooltip="A factor for each place where the ControlNet speaks to the model, with commas between: 13 numbers for SD 1.x, 10 for SDXL. The first ones carry fine details, the later ones the composition; the last is the middle of the model. Empty: 1 everywhere."),
                 io.Boolean.Input("global_pooling", default=False, **RARE,
                                  tooltip="On for shuffle ControlNets: they say what the picture should be like, not where. Best with positive_only. Off for all others."),
                 io.Combo.Input("union_type", options=["auto", *UNION_TYPES], default="auto", **RARE,

@@ -4,7 +4,7 @@ from ..processors.attention.decoupled import VALUE_SCALINGS
 from ..processors.attention.image_prompt import WEIGHT_TYPES, image_prompt
 from ..processors.schedule import Curve
 from ._api import host, io
-from ._image_tokens import image_tokens, opened, pooled
+from ._image_tokens import image_tokens, masks, opened, pooled
 
 COMBINE = {"concat": "concatenate", "average": "average", "norm average": "norm average", "add": "add", "subtract": "subtract", "one per picture": "batch"}
 CROPS = {"center": True, "squash": False}
@@ -43,17 +43,19 @@ class DecoupledCrossAttn(io.ComfyNode):
                                       tooltip="Words for what the picture shows; they are taken off it, so that its style stays (InstantStyle). For base adapters, with the text encoder of the same CLIP: SDXL's for ViT-bigG."),
                 io.Float.Input("subtract_amount", default=1.0, min=0.0, max=2.0, step=0.05, optional=True, tooltip="How much of the words is taken off. 0 is off; the authors use 1 for SDXL and 0.8 for Stable Diffusion 1.5."),
                 io.Combo.Input("crop", options=list(CROPS), default="center", optional=True, tooltip="The vision model sees a square. Center: the middle of the picture. Squash: all of it, pressed into a square."),
+                io.Float.Input("composition_weight", default=1.0, min=0.0, max=5.0, step=0.05, optional=True,
+                               tooltip="A factor for one side of three weight types. Style and composition: how much the composition counts. The precise ones: how hard the other side is pushed away."),
             ],
             outputs=[io.Model.Output(display_name="model", tooltip="The model that sees the picture. Use it with any sampler.")],
         )
 
     @classmethod
     def execute(cls, model, adapter, image, weight, weight_type, combine, embeds_scaling, start_percent, end_percent, clip_vision=None, image_negative=None,
-                mask=None, weight_curve="", layer_weights="", subtract_text=None, subtract_amount=1.0, crop="center") -> io.NodeOutput:
+                mask=None, weight_curve="", layer_weights="", subtract_text=None, subtract_amount=1.0, crop="center", composition_weight=1.0) -> io.NodeOutput:
         adapter, vision = opened(adapter, clip_vision)
         adapter.check_model(*host().cross_attentions(model))
         text = None if subtract_text is None else pooled(subtract_text)
         tokens, negative = image_tokens(adapter, vision, image, image_negative=image_negative, combine=COMBINE[combine], crop=CROPS[crop], text=text, amount=subtract_amount)
-        edits = image_prompt(tokens, negative, adapter, weight=weight, weight_type=weight_type, layers=layer_weights, curve=Curve.parse(weight_curve), mask=mask,
-                             value_scaling=embeds_scaling, window=(start_percent, end_percent))
+        edits = image_prompt(tokens, negative, adapter, weight=weight, weight_type=weight_type, layers=layer_weights, composition=composition_weight,
+                             curve=Curve.parse(weight_curve), mask=masks(mask), value_scaling=embeds_scaling, window=(start_percent, end_percent))
         return io.NodeOutput(host().attach(model, *edits))

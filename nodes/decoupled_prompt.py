@@ -1,11 +1,14 @@
 from __future__ import annotations
 
-from torch import cat
+from torch import Tensor, cat
 
 from ..processors.attention.image_prompt import image_prompt
 from ..processors.errors import ConcordError
 from ..processors.schedule import Curve
 from ._api import host, io
+from ._image_tokens import masks
+
+KEYS = ("area", "mask", "start_percent", "end_percent", "control", "gligen", "hooks")  # of a conditioning, that would be left out silently
 
 
 class DecoupledPrompt(io.ComfyNode):
@@ -35,14 +38,22 @@ class DecoupledPrompt(io.ComfyNode):
     @classmethod
     def execute(cls, model, tokens, weight, start_percent, end_percent, tokens_negative=None, mask=None, weight_curve="", layer_weights="") -> io.NodeOutput:
         count, width, name = host().cross_attentions(model)
-        told, negative = (prompt and all_tokens(prompt, width, name) for prompt in (tokens, tokens_negative))
-        edits = image_prompt(told, negative, None, weight=weight, layers=layer_weights, count=count, curve=Curve.parse(weight_curve), mask=mask, window=(start_percent, end_percent))
+        told, negative = all_tokens(tokens, width, name), None if tokens_negative is None else all_tokens(tokens_negative, width, name)
+        edits = image_prompt(told, negative, None, weight=weight, layers=layer_weights, count=count, curve=Curve.parse(weight_curve), mask=masks(mask),
+                             window=(start_percent, end_percent))
         return io.NodeOutput(host().attach(model, *edits))
 
 
-def all_tokens(prompt: list, width: int, model: str):
+def all_tokens(prompt: list, width: int, model: str) -> Tensor:
     """The tokens of a CONDITIONING, of all its entries side by side: [1|B, T, C]."""
+    if not prompt:
+        raise ConcordError("the second prompt is empty: it has no entry at all; connect CLIP Text Encode")
+    if kept := next((name for _, meta in prompt for name in KEYS if meta.get(name) is not None), None):
+        raise ConcordError(f"the second prompt carries its own {kept}, which would not act here; connect the prompt itself, and set where and when it counts on this node")
     found = [entry[0] for entry in prompt]
     if wrong := next((t.shape[-1] for t in found if t.shape[-1] != width), None):
         raise ConcordError(f"the second prompt has tokens {wrong} wide, {model} reads {width}; encode it with the CLIP of the same checkpoint")
-    return cat(found, 1)
+    images = max(map(len, found))
+    if any(len(t) not in (1, images) for t in found):
+        raise ConcordError(f"the entries of the second prompt are for {', '.join(str(len(t)) for t in found)} images; give all the same number, or 1")
+    return cat([t.expand(images, -1, -1) for t in found], 1)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -16,43 +16,15 @@ import torch
 from torch import Tensor
 
 from ..hosts.diffusers import host
-from ..hosts.diffusers.sample import sample
 from ..processors.attention.style_aligned import reference_lane, style_aligned
 from ..processors.features.controlnet import ControlResiduals
 from ..processors.prediction.multidiffusion import multidiffusion
 from .drawing import render
-from .judge import Judge, background, find
+from .guided_effects import carried, confined_hint, confined_reference
+from .judge import Judge
 from .measure import overlap
+from .studio import CELLS, Studio, look
 from .world import SHAPES, random_scene
-
-CELLS = 16  # the model's size in latent cells
-
-
-@dataclass(frozen=True)
-class Studio:
-    """Draws pictures with the practice model in the headless host. steps, guidance: as its model card measures."""
-
-    steps: int = 20
-    guidance: float = 4.0
-    parts: tuple[Any, Any, Any] = field(default_factory=host.practice_model)
-
-    @property
-    def model(self) -> Any:
-        return self.parts[0]
-
-    def encode(self, text: str) -> list:
-        clip = self.parts[1]
-        return clip.encode_from_tokens_scheduled(clip.tokenize(text))
-
-    @cached_property
-    def empty(self) -> list:
-        return self.encode("")
-
-    def draw(self, model: Any, positive: list, negative: list | None = None, seed: int = 1, samples: int = 1, size: tuple[int, int] = (CELLS, CELLS)) -> Tensor:
-        """Pictures [n, 3, y, x] 0..1; size: latent cells (h, w)."""
-        latent = {"samples": torch.zeros(samples, 4, *size)}
-        out = sample(model, seed, self.steps, self.guidance, "dpmpp_2m", "normal", positive, negative or self.empty, latent)
-        return self.parts[2].decode(out["samples"]).movedim(-1, 1)
 
 
 def outline_overlap(studio: Studio, pictures: int, strength: float = 1.0) -> dict[str, float]:
@@ -89,13 +61,6 @@ def spread(images: Tensor, judge: Judge) -> list[float]:
     return [sum(one[n] != other[n] for one, other in pairs) / len(pairs) for n in range(3)]
 
 
-def look(image: Tensor, judge: Judge) -> tuple[str, str, str]:
-    """Colour, texture and background in words; "" where no object stands out."""
-    seen = find(image)
-    _, texture, colour = judge.names([seen.cut])[0] if seen else ("", "", "")
-    return colour, texture, background(image)[0]
-
-
 def seams(studio: Studio, pictures: int, times: int = 3) -> dict[str, dict[str, float]]:
     """Step in colour where tiles meet, against the median step of all columns (1: no seam to be seen); and the contrast that is left (1: as in one tile).
 
@@ -130,17 +95,26 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--pictures", type=int, default=16, help="pictures for each number (default 16)")
     pictures = parser.parse_args(arguments).pictures
     studio = Studio()
-    write = lambda line: sys.stdout.write(line + "\n")
-    write("ApplyControlNet: overlap with the outlined object")
-    for name, value in outline_overlap(studio, pictures).items():
-        write(f"  {name:20} {value:.2f}")
-    write("StyleAligned: pairs of a batch of 4 that differ")
-    for name, values in style_spread(studio, pictures).items():
-        write(f"  {name:20} colour {values['colour']:.2f}  texture {values['texture']:.2f}  background {values['background']:.2f}")
-    write("MultiDiffusion: a canvas three times as wide as the model's size")
-    for name, values in seams(studio, max(2, pictures // 3)).items():
-        write(f"  {name:20} seam {values['seam']:.1f}  contrast {values['contrast']:.2f}")
+    for title, found in report(studio, pictures):
+        sys.stdout.write(title + "\n")
+        for name, values in found.items():
+            sys.stdout.write(f"  {name:20} " + "  ".join(f"{what} {value:.2f}" for what, value in values.items()) + "\n")
+        sys.stdout.flush()
     return 0
+
+
+def report(studio: Studio, pictures: int) -> Iterator[tuple[str, dict[str, dict[str, float]]]]:
+    """A title, and the numbers below it: for each way to draw what was measured."""
+    strengths = (0.0, 0.25, 0.5, 0.75, 1.0)
+    yield ("ApplyControlNet: overlap with the outlined object, over strength",
+           {f"strength {strength:g}": {"overlap": outline_overlap(studio, pictures, strength)["with"]} for strength in strengths})
+    yield "ApplyControlNet under a mask of the left half: overlap with the outlined object of each half", confined_hint(studio, pictures)
+    ways: dict[str, dict[str, Any]] = {"without": {"weight": 0.0}, **{kind: {"weight_type": kind} for kind in ("linear", "style transfer", "composition")}}
+    yield ('DecoupledCrossAttn: share of pictures of "a shape" that are like the reference',
+           {name: carried(studio, pictures, **how) for name, how in ways.items()})
+    yield "DecoupledCrossAttn under a mask of the left half: share of objects that have the reference's colour", confined_reference(studio, pictures)
+    yield "StyleAligned: share of the pairs of a batch of 4 that differ", style_spread(studio, pictures)
+    yield "MultiDiffusion: a canvas three times as wide as the model's size", seams(studio, max(2, pictures // 3))
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ from ..processors.attention.image_prompt import image_prompt
 from ..processors.edit import Edit
 from ..processors.features.controlnet import ControlResiduals
 from .drawing import render
-from .effects import Studio, look
 from .judge import Judge, find
 from .measure import overlap
+from .studio import Studio, look
 from .world import SHAPES, Scene, Thing, random_scene
 
 

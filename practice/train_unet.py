@@ -57,7 +57,8 @@ class UnetLoss:
         self.noiser, self.rng = Noiser(device), np.random.default_rng(seed)
         self.features: list[Tensor] = []
         self.seen = watch(pair["unet"])
-        pair["unet"].up_blocks[1].register_forward_hook(lambda block, given, made: self.features.append(made))  # above three cross-attentions, below six
+        above_three = pair["unet"].get_submodule("up_blocks.1")  # cross-attentions; six are below
+        above_three.register_forward_hook(lambda block, given, made: self.features.append(made))
 
     def __call__(self, step: int, batch: int) -> Tensor:
         if step % 200 == 0:

@@ -17,7 +17,7 @@ from .rows import LANES, Lanes, Row, Site
 
 if TYPE_CHECKING:
     from .program import Attend, Plan
-    from .run import Step
+    from .run import Run, Step
 
 
 PLAIN = (str, bytes, int, float, complex, type(None), torch.dtype, torch.device)  # what repr tells apart
@@ -48,6 +48,17 @@ class Order(IntEnum):
     COPIES = 7  # attention maps of another lane, finished up to here
     TERMS = 8  # further softmaxes, added; always asked by the model's own q
     OUTPUT = 9  # functions of the finished output
+    PROBES = 10  # reads what was done, changes nothing
+
+
+class Canvas(IntEnum):
+    """The sub-orders of the two latent stages."""
+
+    OVERWRITE = 1  # before a step: from a bank
+    GRADIENTS = 2  # before a step: of losses, all at one x
+    BLEND = 3  # after a step: lanes into one another
+    PIN = 4  # after a step: parts that have to stay
+    RECORD = 5  # after a step: what others will ask for
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -60,6 +71,7 @@ class Edit:
     owns: ClassVar[frozenset[str]] = frozenset()  # what only one edit may set on a row, site and step
     taker: ClassVar[str] = ""  # the lane that it acts on; "" for any
     giver: ClassVar[str] = ""  # the lane that every taker needs one of; "" for none
+    leads: ClassVar[str] = ""  # the branch that a prediction has to run before the others, which ask what was read of it; "" for any order
 
     window: tuple[float, float] = (0.0, 1.0)  # progress, half open; closed at 1
     branches: frozenset[str] | None = None  # None: all
@@ -74,8 +86,11 @@ class Edit:
         return start <= step.progress and (step.progress < end or end >= 1)
 
     def takes(self, row: Row) -> bool:
-        """Whether this edit may change that row."""
+        """Whether this edit may change (or read) that row."""
         return self.taker in ("", row.lane) and (self.branches is None or row.branch in self.branches) and (self.groups is None or row.group in self.groups)
+
+    def finished(self, run: Run) -> None:
+        """The run has ended well. For edits that hand something on which outlives it; called once, not after an interruption."""
 
     @cached_property
     def id(self) -> str:
@@ -107,6 +122,19 @@ class AttentionEdit(Edit):
 
     def finish(self, out: Tensor, plan: Plan, site: Site, step: Step, attend: Attend) -> Tensor:
         """For sub-order OUTPUT: the site's output [R, H, N, D] with this edit done; `plan` is what made it, `attend` the host's kernel."""
+        raise NotImplementedError(type(self).__name__)
+
+    def read(self, plan: Plan, site: Site, step: Step) -> None:
+        """For sub-order PROBES: called with what the site will compute, all edits done. Keeps what it reads in the run's memory and looks at no device value."""
+        raise NotImplementedError(type(self).__name__)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LatentEdit(Edit):
+    """An edit of the canvas between two steps of a sampler: before a step's first evaluation, or when the step is over. Subclasses name the stage."""
+
+    def change(self, x: Tensor, step: Step) -> Tensor:
+        """The canvas [B, C, h, w] (clean + sigma * noise, in the network's units) with this edit done; `step.where(self)` are samples. Pure."""
         raise NotImplementedError(type(self).__name__)
 
 

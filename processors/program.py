@@ -195,14 +195,17 @@ def total(group: Group, attend: Attend, beside: Tensor | None) -> Tensor:
     return sum(parts[1:], parts[0])
 
 
-def columns(group: Group, tokens: Sequence[int], name: str = "own", attend: Attend = scaled_dot_product_attention) -> Tensor:
-    """Probe: how much each query gives to `tokens` of one segment, as the values see it. [R, H, N, T], differentiable."""
+def columns(group: Group, tokens: Sequence[int], name: str = "own", attend: Attend = scaled_dot_product_attention, once: Callable = lambda key, make: make()) -> Tensor:
+    """Probe: how much each query gives to `tokens` of one segment, as the values see it. [R, H, N, T], differentiable.
+
+    `once`: a run's, so that what is constant is made once.
+    """
+    tokens = tuple(tokens)
 
     def hot(s: Segment) -> Segment:
-        e = s.k.new_zeros(s.v.shape[-2], max(s.k.shape[-1], len(tokens)))  # as wide as k: fused kernels want it
-        if s.name == name:
-            e[list(tokens), range(len(tokens))] = 1
-        return s._replace(v=e.expand(*s.v.shape[:2], -1, -1))
+        size = s.v.shape[-2], max(s.k.shape[-1], len(tokens))  # as wide as k: fused kernels want it
+        asked = tokens if s.name == name else ()
+        return s._replace(v=once(("columns", asked, size, s.k.dtype, s.k.device), lambda: one_hot(asked, *size, s.k)).expand(*s.v.shape[:2], -1, -1))
 
     asked = [t for t in group.terms if any(s.name == name for s in t.segments)]
     if not asked:
@@ -210,3 +213,10 @@ def columns(group: Group, tokens: Sequence[int], name: str = "own", attend: Atte
         raise ConcordError(f"no keys named {name!r} to read columns of; there are {there}")
     parts = [t._replace(segments=tuple(map(hot, t.segments))).run(attend) for t in asked]
     return sum(parts[1:], parts[0])[..., : len(tokens)]
+
+
+def one_hot(tokens: Sequence[int], length: int, width: int, like: Tensor) -> Tensor:
+    """[length, width]: column i has its one at tokens[i]."""
+    hot = torch.zeros(length, width, dtype=like.dtype)
+    hot[list(tokens), range(len(tokens))] = 1
+    return hot.to(like.device)

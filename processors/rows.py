@@ -15,6 +15,7 @@ from .errors import ConcordError
 
 LANES = ("reference", "source", "plain", "target", "frame")  # givers before takers
 GIVERS = ("reference", "source")
+WORDS = "concord_words"  # key of a conditioning whose words a technique knows, so that other conditionings of the branch are told from it
 
 
 class View(NamedTuple):
@@ -90,11 +91,13 @@ class Row(NamedTuple):
     view: View | None = None  # None: the whole canvas
     entry: int = 0  # which conditioning of its branch
     tokens: int | None = None  # true length of its prompt; None: as long as the tensor
+    words: str | None = None  # the mark that a technique left on its conditioning (key WORDS); "": none; None: not known
+    window: View | None = None  # of its call, where the row itself sees another part of the canvas (`views.Frame`)
 
     @property
     def place(self) -> tuple:
         """What a giver shares with its takers, besides the group."""
-        return self.branch, self.entry, self.view
+        return self.branch, self.entry, self.window or self.view
 
 
 @dataclass(frozen=True)
@@ -126,10 +129,10 @@ class Lanes:
                 raise ConcordError(f"group {group} has two images that play the {lane}; one serves all the others")
             givers.add((lane, group))
 
-    def rows(self, branches: Iterable[tuple[str, int, View | None, int | None]], samples: int) -> tuple[Row, ...]:
-        """The row table of a call that stacks `branches` (branch, entry, view, tokens), each with all samples."""
+    def rows(self, branches: Iterable[tuple], samples: int) -> tuple[Row, ...]:
+        """The row table of a call that stacks `branches` (branch, entry, view, tokens, and words if they are known), each with all samples."""
         roles = [self.row(sample) for sample in range(samples)]
-        return tuple(Row(branch, sample, *roles[sample], view, entry, tokens) for branch, entry, view, tokens in branches for sample in range(samples))
+        return tuple(Row(branch, sample, *roles[sample], view, entry, *text) for branch, entry, view, *text in branches for sample in range(samples))
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,7 @@ class Site:
     heads: int = 0
     grid: tuple[int, int] = (0, 0)  # token grid (h, w)
     project: Callable[[Tensor], tuple[Tensor, Tensor]] | None = field(default=None, compare=False)  # tokens [S, M, C] -> own k, v [S, H, M, D]
+    level: int = 0  # how often the latent was halved on the way: one token is 2**level cells wide
 
     def __str__(self) -> str:
         return f"{self.kind}-attention {self.index} ({self.stage})"

@@ -24,6 +24,7 @@ class Run:
     sigmas: tuple[float, ...] = ()  # the schedule, the last one where sampling ends
     progress_of: Callable[[float], float] | None = None  # sigma -> the host's percent there
     keep: frozenset[str] = frozenset()  # lanes that later calls will ask for
+    weights_of: Callable[[], str] | None = None  # a digest of the model's weights, for what was recorded with others
     memory: dict[Hashable, Any] = field(default_factory=dict)
     index: Index = field(default_factory=Index)
     calls: int = 0  # how often the sampler asked for a prediction
@@ -55,6 +56,15 @@ class Run:
     def progress(self, sigma: float) -> float:
         return self.progress_of(sigma) if self.progress_of else 0.0
 
+    def weights(self) -> str:
+        """A digest of the model's weights; "" where the host tells none."""
+        return self.once("weights", self.weights_of) if self.weights_of else ""
+
+    def finish(self) -> None:
+        """The host calls this once, when the run has ended well: edits hand on what outlives it."""
+        for edit in self.program.edits:
+            edit.finished(self)
+
     def check(self, sites: Sequence[Site], branches: Sequence[str] = ("positive", "negative")) -> None:
         """What cannot compose is refused here, before the first step."""
         self.program.lanes.check(self.samples)
@@ -74,6 +84,11 @@ class Step:
     call: int = 0  # counts predictions, so that samplers which evaluate twice a step are told apart
     run: Run = field(default_factory=Run)
     resolved: dict[Hashable, tuple] = field(default_factory=dict, init=False, repr=False)  # who is meant, found once for all sites
+
+    @property
+    def leads(self) -> str:
+        """The branch that this prediction has to run before the others, "" for any order."""
+        return next((e.leads for e in self.run.program.edits if e.leads and e.active(self)), "")
 
     def where(self, edit) -> tuple[int, ...]:
         """The rows that an edit may change."""
@@ -134,11 +149,16 @@ def attention(edits: Sequence[AttentionEdit], site: Site, step: Step, q: Tensor,
               attend: Attend = scaled_dot_product_attention, bias: Tensor | None = None, foreign: Callable[[], Tensor] | None = None) -> Tensor:
     """What the site computes with `edits` (active, covering, in order) done. q [R, H, N, D]; k, v [R, H, M, D] -> [R, H, N, D]
 
-    `foreign`: what another pack puts in the place of the site's own attention. Where our edits only add terms, that is their base;
-    else what it adds to the model's own attention is added to ours.
+    `foreign`: what another pack puts in the place of the site's own attention. Where our edits only add terms, that is their base; where they only
+    read, it is the result; else what it adds to the model's own attention is added to ours.
     """
     counts = tuple(row.tokens for row in step.rows) if site.kind == "cross" else ()
     plan = rewrite(edits, Plan.of(q, k, v, bias, counts, step.run.index), site, step)
+    for edit in edits:
+        if edit.order == Order.PROBES:
+            edit.read(plan, site, step)
+    if all(edit.order == Order.PROBES for edit in edits):
+        return foreign() if foreign else attend(q, k, v, bias)
     if foreign is None:
         out = execute(plan, attend)
     elif all(edit.order >= Order.TERMS for edit in edits):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .edit import Edit, Stage
+from .edit import Edit, Program, Stage
+from .errors import ConcordError
 from .rows import View
 from .run import Step
 
@@ -36,10 +37,49 @@ class FusionEdit(Edit):
         raise NotImplementedError(type(self).__name__)
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Frame(Edit):
+    """A lane whose images are as large as one window. All of such an image stands in the first window of its canvas and goes along in every window's
+    call, where others look at it; the rest of its canvas repeats it."""
+
+    technique = "StyleAligned"
+    stage = Stage.VIEWS
+    owns = frozenset({"frame of the reference"})
+    taker = "reference"
+
+
 def views_of(step: Step, canvas: tuple[int, int]) -> tuple[View, ...]:
     """The windows of this step; empty when the canvas is run as one."""
-    views = tuple(view for edit in step.run.program.at(Stage.VIEWS, step) for view in edit.views(canvas))
+    views = tuple(view for edit in step.run.program.at(Stage.VIEWS, step) if isinstance(edit, ViewEdit) for view in edit.views(canvas))
     return () if all(view.whole for view in views) else views
+
+
+def in_frame(view: View) -> View:
+    """What an image in a frame sees instead of a window of that size."""
+    return View(0, 0, *view[2:])
+
+
+def framed(step: Step) -> tuple[int, ...]:
+    """The samples that stand in a frame in this step."""
+    edits = [edit for edit in step.run.program.at(Stage.VIEWS, step) if isinstance(edit, Frame)]
+    return tuple(row.sample for row in step.run.program.lanes.rows([("positive", 0, None, None)], step.run.samples) if any(edit.takes(row) for edit in edits))
+
+
+def in_frames(step: Step) -> Step:
+    """The step of a window's call, whose rows in a frame see that."""
+    samples = framed(step) if any(row.view for row in step.rows) else ()
+    if not samples:
+        return step
+    rows = tuple(row._replace(view=in_frame(row.view), window=row.view) if row.view and row.sample in samples else row for row in step.rows)
+    return step.run.step(step.sigma, rows)
+
+
+def check_framed(program: Program, area: bool, controlled: bool) -> None:
+    """Refuses what every image would see of its window, which one in a frame does not see: for hosts, before the first step."""
+    if any(isinstance(edit, Frame) for edit in program.edits) and (area or controlled):
+        raise ConcordError("a reference that is a picture of its own beside a panorama has no part in " + (
+            "conditions with an area; remove the area, or let windows look at the same place of the reference" if area else
+            "a ControlNet's hint, which lies over the panorama; use Apply ControlNet (Concord) with apply_to_reference off"))
 
 
 def fuse(step: Step, views: Sequence[View], x: Tensor, predict: Callable[[View, Tensor], Sequence[Tensor]]) -> list[Tensor]:
@@ -59,16 +99,32 @@ def fuse(step: Step, views: Sequence[View], x: Tensor, predict: Callable[[View, 
             view.add(count, weight)
         return count
 
+    alone = framed(step)
     key = (views, fusion and fusion.id, x.dtype, x.device)
     made = step.once(("weights of windows", *key), weights)
     count = step.once(("count of windows", *key), counts)
     sums: list[Tensor] = []
+    pictures: list[Tensor] = []
     for view, weight in zip(views, made, strict=True):
-        predictions = predict(view, view.crop(x))
+        crop = view.crop(x)
+        if alone:
+            crop = crop.clone()
+            crop[list(alone)] = in_frame(view).crop(x[list(alone)])
+        predictions = predict(view, crop)
         sums = sums or [torch.zeros_like(x, dtype=p.dtype) for p in predictions]
+        pictures = pictures or [repeated(p[list(alone)], view.canvas) for p in predictions]
         for total, prediction in zip(sums, predictions, strict=True):
             view.add(total, prediction * weight)
-    return [total / count for total in sums]
+    fused = [total / count for total in sums]
+    for prediction, picture in zip(fused, pictures, strict=True):
+        prediction[list(alone)] = picture
+    return fused
+
+
+def repeated(t: Tensor, canvas: tuple[int, int]) -> Tensor:
+    """[..., h, w] side by side until it fills a canvas: [..., H, W]"""
+    times = [-(-full // size) for full, size in zip(canvas, t.shape[-2:], strict=True)]
+    return t.repeat(*[1] * (t.ndim - 2), *times)[..., : canvas[0], : canvas[1]]
 
 
 def feathered(area: View, cells: int = 8) -> Tensor:

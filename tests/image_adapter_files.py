@@ -2,9 +2,11 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import torch
 from diffusers import UNet2DConditionModel
+from safetensors.torch import save_file
 from torch import Tensor
 
 from .sampling_models import CROSS, PLAIN, fill
@@ -90,3 +92,12 @@ def nested(image_proj: dict[str, Tensor], ip_adapter: dict[str, Tensor]) -> dict
 def flat(content: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
     """What a .safetensors file holds."""
     return {f"{part}.{name}": tensor.contiguous() for part, tensors in content.items() for name, tensor in tensors.items()}
+
+
+def write(path: Path, content: dict) -> Path:
+    """A file in the format of its name."""
+    if path.suffix == ".safetensors":
+        save_file(content, path)
+    else:
+        torch.save(content, path, _use_new_zipfile_serialization=path.name != "legacy.pt")
+    return path

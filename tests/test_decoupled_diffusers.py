@@ -95,7 +95,7 @@ def theirs(family: str, *kinds: str, scale, pictures: Sequence[tuple[Tensor, Ten
 
 def prompt(family: str, kind: str, said: Tensor, none: Tensor, weight: float = 1.0, **settings) -> tuple[Edit, ...]:
     own = adapter(family, kind)
-    return image_prompt(*own.encode(said, none if kind != "base" else None), own, weight=weight, **settings)
+    return image_prompt(own.encode(said), own.nothing(none), own, weight=weight, **settings)
 
 
 def agree(a: Tensor, b: Tensor, plain: Tensor) -> None:

@@ -3,45 +3,15 @@ from __future__ import annotations
 
 import pytest
 import torch
-from concord.hosts.diffusers.unet import sites
-from concord.processors.attention.decoupled import CROSS_ATTENTIONS, published_number
-from concord.processors.attention.image_prompt import (
-    SITES,
-    WEIGHT_TYPES,
-    block_names,
-    combine_embeddings,
-    image_prompt,
-    on_sites,
-    parse_layers,
-    subtract_text,
-)
+from concord.processors.attention.image_prompt import WEIGHT_TYPES, combine_embeddings, image_prompt, subtract_text
+from concord.processors.attention.layers import SITES, on_sites
 from concord.processors.edit import Program
 from concord.processors.errors import ConcordError
 from concord.processors.rows import Row, Site
-from concord.processors.run import Run, at_site, attention
-
-from .image_adapter_files import cross_attentions, network
 
 COUNTS = {"sd15": 16, "sdxl": 70}
 TOKENS, NEGATIVE = torch.ones(1, 2, 3), torch.zeros(1, 2, 3)
 each_family = pytest.mark.parametrize("family", COUNTS)
-
-
-@each_family
-def test_every_site_finds_its_layer_of_the_file(family):
-    """diffusers' own order of attention processors is the files'."""
-    order = list(cross_attentions(family).values())
-    places = [(site, module) for site, module, _ in sites(network(family)) if site.kind == "cross"]
-    assert len(places) == COUNTS[family] == sum(CROSS_ATTENTIONS[COUNTS[family]])
-    assert [published_number(site.index, COUNTS[family]) for site, _ in places] == [order.index(module) for _, module in places]
-
-
-@each_family
-def test_blocks_have_the_names_that_diffusers_gives_them(family):
-    unet, count = network(family), COUNTS[family]
-    inside = {id(module): name for name, module in unet.named_modules()}
-    found = [inside[id(module)].rpartition(".transformer_blocks.")[0] for site, module, _ in sites(unet) if site.kind == "cross"]
-    assert found == [name for name, times in zip(block_names(count), SITES[count], strict=True) for _ in range(times)]
 
 
 def prompt(weight_type: str, count: int, weight: float = 1.0, **settings):
@@ -90,38 +60,24 @@ def test_there_are_no_other_weight_types():
 
 
 @each_family
-def test_the_composition_has_a_weight_of_its_own(family):
+def test_the_composition_has_a_factor_of_its_own(family):
+    """In the precise types it is that of what pushes away."""
     count = COUNTS[family]
-    style, composition = Program.of(prompt("style and composition", count, 0.8, composition=0.3)).edits
-    assert {style.weight, composition.weight} == {0.8, 0.3} and not any(style.covers(site) and composition.covers(site) for site in places(count))
-    (only,) = Program.of(prompt("style and composition", count, 0.8, composition=0.0)).edits
-    assert only.weight == 0.8
-    pulled, pushed = prompt("style transfer precise", count, 0.8, composition=1.5)
-    assert (pulled.weight, pushed.weight, pushed.branches) == (0.8, 1.5, {"negative"})
+    full, half, off = (prompt("style and composition", count, 0.8, composition=factor)[0] for factor in (1.0, 0.5, 0.0))
+    composition = [i for i, weight in enumerate(prompt("composition", count)[0].layer_weights) if weight]
+    for i in range(count):
+        assert half.layer_weights[i] == full.layer_weights[i] * (0.5 if i in composition else 1)
+        assert off.covers(Site("cross", i)) == (i not in composition and full.covers(Site("cross", i)))
+    for kind in ("style transfer precise", "composition precise"):
+        (pulled, pushed), (same, harder) = prompt(kind, count, 0.8), prompt(kind, count, 0.8, composition=1.5)
+        assert pulled.layer_weights == same.layer_weights and pushed.branches == {"negative"}
+        assert harder.layer_weights == tuple(1.5 * weight for weight in pushed.layer_weights)
+        assert len(Program.of(prompt(kind, count, composition=0.0)).edits) == 1
+    assert prompt("linear", count, composition=3.0)[0].id == prompt("linear", count)[0].id
 
 
 def places(count: int) -> list[Site]:
     return [Site("cross", index) for index in range(count)]
-
-
-@each_family
-def test_layers_by_number_and_by_name(family):
-    count, names = COUNTS[family], block_names(COUNTS[family])
-    assert parse_layers(" 3:0.5,\n6:-1 ,", count) == parse_layers(f"{names[3]}:0.5, {names[6]}:-1", count) == {3: 0.5, 6: -1.0}
-    down = {i: 2.0 for i, name in enumerate(names) if name.startswith("down_blocks.2.")}
-    assert len(down) == 2 and parse_layers("down_blocks.2:2", count) == down
-    (edit,) = prompt("linear", count, 0.5, layers="3:0.5, 6:1")
-    assert edit.layer_weights == on_sites({3: 0.5, 6: 1.0}, count) and edit.weight == 0.5
-    pulled, pushed = prompt("style transfer precise", count, layers="3:2.5, 5:2, 6:1")  # the table's own layers, another weight for what is pushed away
-    away = {16: {5: 2.0}, 70: {3: 2.5}}[count]
-    assert pushed.layer_weights == on_sites(away, count)
-    assert pulled.layer_weights == on_sites({t: f for t, f in {3: 2.5, 5: 2.0, 6: 1.0}.items() if t not in away}, count)
-
-
-@pytest.mark.parametrize("text", ("3", "x:1", "16:1", "3:much", "3:nan", ":1", "down_block:1", "-1:1", "3:inf"))
-def test_layers_that_are_not_there_are_refused(text):
-    with pytest.raises(ConcordError, match=r"0 to 15 in this model.*down_blocks.0.attentions.0"):
-        parse_layers(text, 16)
 
 
 def test_other_networks_have_no_tables():
@@ -144,28 +100,17 @@ def test_pictures_are_combined():
 def test_words_are_subtracted():
     e, words = torch.randn(2, 5), torch.randn(1, 5)
     assert subtract_text(e, words, 0) is e and torch.allclose(subtract_text(e, words, 0.8), e - 0.8 * words)
-    with pytest.raises(ConcordError, match="5 numbers, the words' 4"):
-        subtract_text(e, words[:, :4], 1)
+    for other, says in ((words[:, :4], "2 of 5 numbers, the words' 1 of 4"), (words.expand(3, -1), "2 of 5 numbers, the words' 3 of 5")):
+        with pytest.raises(ConcordError, match=says):
+            subtract_text(e, other, 1)
 
 
-class Counting:
-    id, count = "counting", 16
-
-    def __init__(self) -> None:
-        self.asked: list[int] = []
-
-    def project(self, number, tokens):
-        self.asked.append(number)
-        return tokens.repeat(1, 1, 4)[..., :8], tokens.repeat(1, 1, 4)[..., :8]
-
-
-def test_keys_are_projected_once_a_run():
-    handle = Counting()
-    run = Run(Program.of(image_prompt(TOKENS, NEGATIVE, handle, weight=0.5, mask=torch.ones(1, 4, 4))), 2)
-    rows = run.program.lanes.rows([("positive", 0, None, None), ("negative", 0, None, None)], 2)
-    q = torch.randn(4, 2, 4, 4)
-    for sigma in (3.0, 2.0, 1.0):
-        for site in places(16):
-            step, here = run.step(sigma, rows), Site("cross", site.index, heads=2, grid=(2, 2))
-            attention(at_site(run.program, here, step), here, step, q, q, q)
-    assert sorted(handle.asked) == list(range(16))
+@each_family
+def test_layer_weights_stand_in_the_place_of_the_types(family):
+    count = COUNTS[family]
+    (edit,) = prompt("linear", count, 0.5, layers="3:0.5, 6:1")
+    assert edit.layer_weights == on_sites({3: 0.5, 6: 1.0}, count) and edit.weight == 0.5
+    pulled, pushed = prompt("style transfer precise", count, layers="3:2.5, 5:2, 6:1")  # the table's own layers, another weight for what is pushed away
+    away = {16: {5: 2.0}, 70: {3: 2.5}}[count]
+    assert pushed.layer_weights == on_sites(away, count)
+    assert pulled.layer_weights == on_sites({t: f for t, f in {3: 2.5, 5: 2.0, 6: 1.0}.items() if t not in away}, count)

@@ -117,10 +117,11 @@ def test_control_nets_of_sdxl(models):
     assert control.network.config.attention_head_dim == (1, 1, 1) and control.network.config.addition_embed_type == "text_time"
 
 
-def test_a_file_name_switches_nothing_on(models, caplog):
+def test_shuffle_control_nets_pool_as_in_comfyui(models):
+    """Nothing in the file tells them; both hosts go by its name, so that a graph gives one picture in both."""
     shapes = layouts.shapes_of(lambda: ControlNetModel(**half_config(layouts.SD1)))
-    control = ControlNetLoader.execute(models("controlnet", "c_shuffle.safetensors", layouts.random_tensors(shapes))).args[0]
-    assert not control.network.config.global_pool_conditions and "global_pooling" in caplog.text
+    load = lambda name: ControlNetLoader.execute(models("controlnet", name, layouts.random_tensors(shapes))).args[0]
+    assert [load(name).pooled for name in ("c.safetensors", "c_shuffle.safetensors", "c_shuffle_fp16.safetensors")] == [False, True, True]
 
 
 @pytest.mark.parametrize("names, found", [

@@ -17,6 +17,7 @@ from concord.hosts.diffusers.loading.text import text_tower
 from concord.hosts.diffusers.loading.vision import TOP as VISION_TOP
 from concord.hosts.diffusers.loading.vision import load_vision, vision_config
 from concord.model_loaders.clip_tower import TowerConfig, VisionTower
+from concord.model_loaders.clip_vision import KINDS
 from concord.practice.words import WORDS
 from concord.processors.errors import ConcordError
 from safetensors.torch import save_file
@@ -149,7 +150,7 @@ def vision_tensors(width: int, image: int = 224, layers: int = 2) -> dict:
 def test_vision_files_are_told_by_their_tensors(tmp_path: Path, width: int, image: int, kind: str):
     save_file(vision_tensors(width, image), path := tmp_path / "v.safetensors")
     vision = load_vision(path)
-    assert vision.kind == kind and vision.network.config.image == image
+    assert KINDS[vision.network.config.width] == kind and vision.network.config.image == image
     out = vision.encode_image(torch.rand(1, 30, 40, 3))
     assert out.image_embeds.shape == (1, 64) and out["penultimate_hidden_states"].shape == (1, (image // 14) ** 2 + 1, width)
 

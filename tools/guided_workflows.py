@@ -23,10 +23,10 @@ Try another *mode*, or drag the curve: 0:0, 0.5:1 starts without the hint.""",
     hints = [_hint(graph, "First hint", "heart", "left"), _hint(graph, "Second hint", "star", "right")]
     positive, negative = prompt_group(graph, "a red heart on the left and a yellow star on the right on a blue background")
     canvas = canvas_group(graph, 128, 128, 4)
-    with graph.group("Without masks", column=2):
+    with graph.group("Hints everywhere", column=2):
         net = graph.add("Concord_LoadPracticeControlNet")
         plain = _chained(graph, net, positive, negative, hints, masked=False)
-    with graph.group("With masks", column=2, color=GREEN):
+    with graph.group("Hints under masks", column=2, color=GREEN):
         masked = _chained(graph, net, positive, negative, hints, masked=True)
     draw_group(graph, "Without masks", model["model"], plain["positive"], plain["negative"], canvas, model["vae"], f"{name}_without", seed=3)
     draw_group(graph, "With masks", model["model"], masked["positive"], masked["negative"], canvas, model["vae"], f"{name}_with", seed=3)

@@ -5,7 +5,7 @@ from itertools import zip_longest
 from typing import Any
 
 import torch
-from comfy.controlnet import ControlBase
+from comfy.controlnet import ControlBase, ControlLora, ControlNet
 from torch import Tensor
 
 from ...processors.features.controlnet import ControlResiduals
@@ -81,6 +81,21 @@ class WeighedControl(ControlBase):
         if autoregister:
             self.multigpu_clones[load_device] = copied
         return copied
+
+
+def begin(copied: Any, control: Any, model: Any) -> None:
+    """Makes a window's copy of a control ready for the run that `control` is in, without those before it.
+
+    A Control-LoRA's network, which the host builds at that moment and which weighs half a model, is the same one for all windows.
+    """
+    if isinstance(copied, WeighedControl):
+        copied.inner.cond_hint_original = copied.cond_hint_original
+        begin(copied.inner, control.inner, model)
+    elif isinstance(copied, ControlLora):
+        ControlNet.pre_run(copied, model, model.model_sampling.percent_to_sigma)
+        copied.control_model, copied.manual_cast_dtype = control.control_model, control.manual_cast_dtype
+    else:
+        copied.pre_run(model, model.model_sampling.percent_to_sigma)
 
 
 def read(control: dict) -> Residuals:

@@ -60,5 +60,6 @@ def cross_attentions(model: Any) -> tuple[int, int, str]:
     check_supported(model)
     base = model.model
     count = sum(site.kind == "cross" for _, _, site in sites(base.diffusion_model))
-    kind = "the practice model" if native_pixels(model) == PIXELS else "a Stable Diffusion XL model" if isinstance(base, SDXL) else "a Stable Diffusion 1.x model"
+    published = "a Stable Diffusion XL model" if isinstance(base, SDXL) else "a Stable Diffusion 1.x model"
+    kind = "the practice model" if native_pixels(model) == PIXELS else published
     return count, base.model_config.unet_config["context_dim"], kind

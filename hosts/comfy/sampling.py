@@ -10,6 +10,7 @@ from ...processors.edit import Program
 from ...processors.rows import View
 from ...processors.views import fuse, views_of
 from .session import CALL, PROGRAM, SESSION, Session, new_call, new_session
+from .stepping import follow
 from .unet import sites
 from .windows import cut
 
@@ -21,9 +22,12 @@ def outer_sample(executor, noise, latent_image, sampler, sigmas, *args, **kwargs
     program: Program = options[PROGRAM]
     session = new_session(program, guider, len(noise), sigmas)
     session.run.check([site for _, _, site in sites(guider.model_patcher.model.diffusion_model)], tuple(guider.conds))
+    sampler = follow(sampler, session.run)
     options[SESSION] = session
     try:
-        return executor(noise, latent_image, sampler, sigmas, *args, **kwargs)
+        samples = executor(noise, latent_image, sampler, sigmas, *args, **kwargs)
+        session.run.finish()
+        return samples
     finally:
         options.pop(SESSION, None)
         for control in session.controls.values():
@@ -41,8 +45,13 @@ def calc_cond_batch(executor, model, conds, x, timestep, model_options):
     names = [session.branch(index, branch) for index, branch in enumerate(conds)]
 
     def predict(view: View | None, crop: Tensor, conds: list[Any]) -> list[Tensor]:
-        call = new_call(names, conds, crop, sigma, view)
-        return executor(model, conds, crop, timestep, {**model_options, "transformer_options": {**options, CALL: call}})
+        told = {**model_options, "transformer_options": {**options, CALL: new_call(names, conds, crop, sigma, view)}}
+        first = [name == step.leads for name in names]
+        if not any(first) or all(first[i] or cond is None for i, cond in enumerate(conds)):
+            return executor(model, conds, crop, timestep, told)
+        before, after = (executor(model, [cond if leads == now else None for cond, leads in zip(conds, first, strict=True)], crop, timestep, told)
+                         for now in (True, False))
+        return [a if leads else b for a, b, leads in zip(before, after, first, strict=True)]
 
     step = session.run.step(sigma, ())
     views = views_of(step, tuple(x.shape[-2:]))

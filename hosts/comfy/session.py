@@ -12,9 +12,11 @@ from torch import Tensor
 
 from ...processors.edit import Program
 from ...processors.errors import ConcordError
-from ...processors.rows import View
+from ...processors.rows import WORDS, View
 from ...processors.run import Run, Step
 from ...processors.schedule import Progress
+from .weights import weights_of
+from ...processors.views import in_frames
 
 PROGRAM, SESSION, CALL = "concord", "concord_session", "concord_call"
 
@@ -43,7 +45,7 @@ class Call:
     sigma: float
     canvas: tuple[int, int]
     view: View | None
-    entries: dict[tuple[int, Any], tuple[str, int, View | None, int | None]]  # -> branch, entry, view, tokens
+    entries: dict[tuple[int, Any], tuple[str, int, View | None, int | None, str]]  # -> branch, entry, view, tokens, words
 
     def __deepcopy__(self, memo) -> Call:
         return self
@@ -51,7 +53,8 @@ class Call:
 
 def new_session(program: Program, guider: Any, samples: int, sigmas: Tensor) -> Session:
     sampling = guider.model_patcher.get_model_object("model_sampling")
-    run = Run(program, samples, tuple(sigmas.tolist()), Progress(lambda percent: float(sampling.percent_to_sigma(percent))))
+    run = Run(program, samples, tuple(sigmas.tolist()), Progress(lambda percent: float(sampling.percent_to_sigma(percent))),
+              weights_of=lambda: weights_of(guider.model_patcher))
     return Session(run, guider)
 
 
@@ -60,11 +63,13 @@ def new_call(names: list[str], conds: list, x: Tensor, sigma: float, view: View 
     canvas = view.canvas if view else tuple(x.shape[-2:])
     entries = {}
     for index, branch in enumerate(conds):
+        marks: dict[int, str] = {}  # of texts: the host copies an entry's keys to other branches, with another text
         for number, cond in enumerate(branch or ()):
             tokens = cond.get("model_conds", {}).get("c_crossattn")
+            words = marks.setdefault(id(tokens), cond.get(WORDS, ""))
             area, whole = area_of(cond, tuple(x.shape[-2:])), view or View(0, 0, *canvas, canvas)
             seen = whole.within(*area[:4]) if area else whole
-            entries[index, cond.get("uuid")] = (names[index], number, None if seen.whole else seen, tokens and tokens.cond.shape[1])
+            entries[index, cond.get("uuid")] = (names[index], number, None if seen.whole else seen, tokens and tokens.cond.shape[1], words)
     return Call(sigma, canvas, view, entries)
 
 
@@ -91,4 +96,4 @@ def read_step(x: Tensor, options: dict) -> Step:
     known = call.entries if call else {}
     entries = [known.get((chunk, uuid)) or plain(chunk) for chunk, uuid in zip(chunks, uuids, strict=True)]
     sigma = call.sigma if call else float(options["sigmas"][0])
-    return run.step(sigma, run.program.lanes.rows(entries, samples))
+    return in_frames(run.step(sigma, run.program.lanes.rows(entries, samples)))

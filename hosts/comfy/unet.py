@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from comfy.ldm.modules.attention import SpatialTransformer, optimized_attention
+from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, Upsample
 from torch import Tensor
 
-from ...processors.edit import AttentionEdit, Stage
+from ...processors.edit import AttentionEdit, Order, Stage
 from ...processors.errors import ConcordError
+from ...processors.features.group_norm import norms_shared
 from ...processors.rows import Site, projection
 from ...processors.run import Step, attention
 from .session import PROGRAM, read_step
@@ -22,20 +24,24 @@ Key = tuple[str, int, int]
 def sites(unet: Any) -> tuple[tuple[Key, str, Site], ...]:
     """(the host's key, its slot, our site) of every attention, in execution order."""
     found = []
-    for index, (key, block) in enumerate(transformer_blocks(unet)):
+    for index, (key, block, level) in enumerate(transformer_blocks(unet)):
         for slot, kind in SLOTS.items():
             module = getattr(block, slot)
-            found.append((key, slot, Site(kind, index, STAGES[key[0]], module.heads, project=projection(module.heads, module.to_k, module.to_v))))
+            project = projection(module.heads, module.to_k, module.to_v)
+            found.append((key, slot, Site(kind, index, STAGES[key[0]], module.heads, project=project, level=level)))
     return tuple(found)
 
 
-def transformer_blocks(unet: Any) -> Iterator[tuple[Key, Any]]:
+def transformer_blocks(unet: Any) -> Iterator[tuple[Key, Any, int]]:
+    """(the host's key, transformer block, how often the latent was halved before it)"""
+    level = 0
     for stage, blocks in (("input", unet.input_blocks), ("middle", [unet.middle_block]), ("output", unet.output_blocks)):
         for number, block in enumerate(blocks or ()):
             for layer in block or ():
                 if isinstance(layer, SpatialTransformer):
                     for place, transformer in enumerate(layer.transformer_blocks):
-                        yield (stage, number, place), transformer
+                        yield (stage, number, place), transformer, level
+                level += isinstance(layer, Downsample) - isinstance(layer, Upsample)
 
 
 def diffusion_model(executor, x, timesteps, context=None, y=None, control=None, transformer_options=None, **kwargs):
@@ -47,6 +53,8 @@ def diffusion_model(executor, x, timesteps, context=None, y=None, control=None, 
         if active:
             unet = executor.class_obj
             options = install(step.once(("sites", id(unet)), lambda: sites(unet)), active, step, options)
+        with norms_shared(step):
+            return executor(x, timesteps, context, y, control, options, **kwargs)
     return executor(x, timesteps, context, y, control, options, **kwargs)
 
 
@@ -65,18 +73,25 @@ def install(places: Sequence[tuple[Key, str, Site]], active: Sequence[AttentionE
 def replacement(site: Site, edits: tuple[AttentionEdit, ...], step: Step, standing: Callable | None) -> Callable:
     """A replace function of the host: q [R, N, H*D], k, v [R, M, H*D] -> [R, N, H*D]."""
 
+    stands = standing or (untouched if all(edit.order == Order.PROBES for edit in edits) else None)
+
     def replaced(q: Tensor, k: Tensor, v: Tensor, extra: dict) -> Tensor:
         if len(q) != len(step.rows):
             raise ConcordError(f"another node changed the batch from {len(step.rows)} to {len(q)} rows inside {site}; nodes that widen batches there "
                                "(attention couple) do not go together with this one")
         heads = extra["n_heads"]
         split = lambda t: t.unflatten(-1, (heads, -1)).transpose(1, 2)
-        foreign = (lambda: split(standing(q, k, v, extra))) if standing else None
+        foreign = (lambda: split(stands(q, k, v, extra))) if stands else None
         here = replace(site, grid=tuple(extra["activations_shape"][-2:]))
         out = attention(edits, here, step, split(q), split(k), split(v), fused(heads, extra), foreign=foreign)
         return out.transpose(1, 2).flatten(2)
 
     return replaced
+
+
+def untouched(q: Tensor, k: Tensor, v: Tensor, extra: dict) -> Tensor:
+    """What the host computes where no function stands, to the bit."""
+    return optimized_attention(q, k, v, extra["n_heads"], attn_precision=extra.get("attn_precision"), transformer_options=extra)
 
 
 def fused(heads: int, extra: dict) -> Callable:

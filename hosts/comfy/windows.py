@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ...processors.errors import ConcordError
 from ...processors.rows import View
-from ...processors.views import feathered
-from .control import WeighedControl
+from ...processors.views import check_framed, feathered
+from .control import WeighedControl, begin
 from .session import Session, area_of
 
 
@@ -31,6 +31,7 @@ def cut_one(cond: dict, view: View, session: Session, model: Any, device: torch.
     seen["model_conds"] = {key: value._copy_with(view.crop(value.cond)) if isinstance(value, CONDNoiseShape) else value
                            for key, value in cond.get("model_conds", {}).items()}
     area = area_of(cond, view.canvas)
+    check_framed(session.run.program, area is not None, heard(cond.get("control")))
     mask = cond.get("mask")
     if area is not None and mask is None:  # the host feathers an area's edges; a window sees a part of that feather, not one of its own
         mask = session.run.once(("feather", area, device), lambda: feather_on_canvas(area).to(device))
@@ -54,13 +55,18 @@ def with_control(cond: dict, view: View, session: Session, model: Any) -> dict:
     return cond if control is None else {**cond, "control": control_for(control, view, session, model)}
 
 
+def heard(control: Any) -> bool:
+    """Whether the reference hears any control of the chain."""
+    return control is not None and (not isinstance(control, WeighedControl) or ("reference", 0.0) not in control.edit.lanes or heard(control.previous_controlnet))
+
+
 def control_for(control: Any, view: View, session: Session, model: Any) -> Any:
     """A copy of a control chain whose hints are what the window sees: the host's controls remember one hint at one size."""
     if (id(control), view) not in session.controls:
         copied = cropped(control, view)
+        begin(copied, control, model)
         if control.previous_controlnet is not None:
             copied.set_previous_controlnet(control_for(control.previous_controlnet, view, session, model))
-        copied.pre_run(model, model.model_sampling.percent_to_sigma)
         session.controls[id(control), view] = copied
     return session.controls[id(control), view]
 

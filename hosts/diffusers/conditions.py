@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from ...processors.edit import Stage
-from ...processors.rows import View
+from ...processors.features.group_norm import norms_shared
+from ...processors.rows import WORDS, View
 from ...processors.run import Run
-from ...processors.views import fuse, views_of
+from ...processors.views import fuse, in_frames, views_of
 from .control_net import arguments
 from .entries import Entry
 from .model import Model
@@ -44,7 +45,10 @@ def evaluate_window(model: Model, conds: Conditions, x: Tensor, sigma: Tensor, r
     counts = {branch: torch.full_like(x, 1e-37) for branch in conds}
     level = float(sigma[0])
     acting = [entry for entries in conds.values() for entry in entries if entry.acts(level)]
-    for call in _calls(acting, len(x), model.rows_per_call):
+    leads = run.step(level, ()).leads
+    first = [entry for entry in acting if entry.branch == leads]
+    rest = [entry for entry in acting if entry.branch != leads]
+    for call in (*_calls(first, len(x), model.rows_per_call), *_calls(rest, len(x), model.rows_per_call)):
         inputs = torch.cat([_seen(x, entry) for entry in call])
         outputs = call_network(model, inputs, sigma.repeat(len(call)), call, run).chunk(len(call))
         for entry, output in zip(call, outputs, strict=True):
@@ -59,12 +63,13 @@ def call_network(model: Model, x: Tensor, sigma: Tensor, entries: Sequence[Entry
     scaled = x / (level**2 + 1) ** 0.5
     context = _stack_texts([entry.context for entry in entries])
     added = {key: torch.cat([entry.added[key] for entry in entries]) for key in entries[0].added}
-    rows = run.program.lanes.rows([(entry.branch, entry.index, entry.seen, entry.context.shape[1]) for entry in entries], run.samples)
-    step = run.step(float(sigma[0]), rows)
+    told = [(entry.branch, entry.index, entry.seen, entry.context.shape[1], entry.cond.get(WORDS, "")) for entry in entries]
+    rows = run.program.lanes.rows(told, run.samples)
+    step = in_frames(run.step(float(sigma[0]), rows))
     control = entries[0].control
     residuals = control and control.residuals(scaled, sigma, context, added, len(entries), model.sampling, step)
     places = run.once("sites", lambda: sites(model.network))
-    with editing(places, run.program.at(Stage.ATTENTION, step), step, (x.shape[-2], x.shape[-1])):
+    with editing(places, run.program.at(Stage.ATTENTION, step), step, (x.shape[-2], x.shape[-1])), norms_shared(step):
         noise = model.network(
             scaled.to(model.dtype), model.sampling.timestep(sigma).float(), encoder_hidden_states=context, added_cond_kwargs=added or None,
             **arguments(residuals, model.dtype), return_dict=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...processors.errors import ConcordError
-from ...processors.features.controlnet import UNION_TYPES, ControlResiduals, not_union
+from ...processors.features.controlnet import ControlResiduals, union_number
 from .t2i_adapter import Adapter
 from .union_control_net import UnionControlNet
 
@@ -35,13 +35,6 @@ def name_of(config: Any) -> str:
     return CONTEXTS.get(config.cross_attention_dim) or f"a network with text {config.cross_attention_dim} wide and channels {list(config.block_out_channels)}"
 
 
-def kind_of(network: Any, union_type: str) -> int | None:
-    """The number of a union ControlNet's type; None for "auto"."""
-    if union_type == "auto":
-        return None
-    if not isinstance(network, UnionControlNet):
-        raise not_union(union_type)
-    kind = UNION_TYPES[union_type]
-    if kind >= network.types:
-        raise ConcordError(f"this union ControlNet knows {network.types} types, {union_type} is not among them; load the ProMax version, or choose another type")
-    return kind
+def kind_of(control: Any, union_type: str) -> int | None:
+    """The number of the type that a union ControlNet is set to; None for whatever its hint may be. "auto" leaves it as it is."""
+    return control.kind if union_type == "auto" else union_number(union_type, control.network.types if isinstance(control.network, UnionControlNet) else 0)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ...processors.features.controlnet import ControlResiduals
-from ...processors.features.residuals import Residuals
+from ...processors.features.residuals import Residuals, pooled
 from ...processors.rows import View
 from ...processors.run import Step
 from .control_family import check_fits
@@ -27,6 +27,7 @@ class Control:
     """A control network with its hint, strength and window, after the ones applied before it. Loaders fill `network` alone."""
 
     network: nn.Module  # ControlNetModel, UnionControlNet or Adapter; eval mode, never changed
+    pooled: bool = False  # whether the network says only what the picture is like (shuffle): its residuals are meant over the picture
     hint: Tensor = field(default_factory=lambda: torch.zeros(1, 3, CELL, CELL))  # [n, 3, y, x] 0..1; loaders leave it black
     strength: float = 1.0
     start: float = 0.0  # percents of the run
@@ -66,7 +67,7 @@ class Control:
         before = self.previous and self.previous.residuals(x, sigma, context, added, entries, schedule, step)
         if self.edit and not self.edit.active(step):
             return before
-        if sigma[0] > schedule.percent_to_sigma(self.start) or sigma[0] < schedule.percent_to_sigma(self.end):
+        if not schedule.percent_to_sigma(self.end) <= step.sigma <= schedule.percent_to_sigma(self.start):
             return before
         own = self.own(x, schedule.timestep(sigma), context, added, entries, step)
         if self.edit:
@@ -78,17 +79,19 @@ class Control:
 
     def own(self, x: Tensor, timestep: Tensor, context: Tensor, added: dict[str, Any] | None, entries: int, step: Step) -> Residuals:
         """What the network itself says, at full strength."""
-        cast = lambda t: t.to(x.device, self.network.dtype)
+        network: Any = self.network
+        cast = lambda t: t.to(x.device, network.dtype)
         rows = lambda t: to_batch(t, len(x) // entries).repeat(entries, 1, 1, 1)
-        if isinstance(self.network, Adapter):
-            maps = step.once(("maps", self), lambda: self.network(cast(self.hint_of(self.network.shape.unit))))
+        if isinstance(network, Adapter):
+            maps = step.once(("maps", self), lambda: network(cast(self.hint_of(network.shape.unit))))
             return maps.each(lambda t, block: rows(t))
-        kind = {"kind": self.kind} if isinstance(self.network, UnionControlNet) else {}
-        skips, middle = self.network(
-            cast(x), cast(timestep), encoder_hidden_states=cast(context), controlnet_cond=cast(rows(self.hint)),
+        kind = {"kind": self.kind} if isinstance(network, UnionControlNet) else {}
+        skips, middle = network(
+            cast(x), cast(timestep), encoder_hidden_states=cast(context), controlnet_cond=rows(step.once(("hint", self), lambda: cast(self.hint))),
             added_cond_kwargs=added and {key: cast(value) for key, value in added.items()}, return_dict=False, **kind,
         )
-        return Residuals(tuple(skips), (middle,))
+        said = Residuals(tuple(skips), (middle,))
+        return said.each(lambda t, block: pooled(t)) if self.pooled else said
 
     def hint_of(self, unit: int) -> Tensor:
         """The hint with sides that `unit` divides, scaled once from what was given."""

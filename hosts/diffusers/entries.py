@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from ...processors.errors import ConcordError
-from ...processors.rows import View
+from ...processors.rows import WORDS, View
 from .areas import place
 from .control_net import Control
 from .model import Model
@@ -103,7 +103,8 @@ def _opposite(entry: Entry, branch: str, others: list[Entry]) -> list[Entry]:
     smallest = min(around, key=lambda e: math.inf if e.view is None else e.view.h * e.view.w)
     if smallest.view == entry.view:
         return []
-    return [replace(entry, branch=branch, index=len(others), context=smallest.context, added=smallest.added)]
+    cond = {**entry.cond, WORDS: smallest.cond.get(WORDS, "")}
+    return [replace(entry, branch=branch, index=len(others), context=smallest.context, added=smallest.added, cond=cond)]
 
 
 def _inside(one: View, other: View) -> bool:

@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from ...processors.run import Run
+from ...processors.stepping import Stepper
 from .conditions import Conditions, evaluate
 from .model import Model
 
@@ -41,3 +43,15 @@ class Masked:
         kept = self.latent + self.noise * sigma.view(-1, 1, 1, 1)
         out = self.guided(x * self.mask + kept * (1.0 - self.mask), sigma)
         return out * self.mask + self.latent * (1.0 - self.mask)
+
+
+@dataclass(frozen=True, eq=False)
+class Followed:
+    """Tells a stepper of every evaluation, which may write into the sampler's x."""
+
+    denoise: Callable[[Tensor, Tensor], Tensor]
+    stepper: Stepper
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+        self.stepper.enter(x, float(sigma[0]))
+        return self.denoise(x, sigma)

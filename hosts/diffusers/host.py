@@ -10,19 +10,21 @@ from torch import Tensor
 from ...practice import model as practice
 from ...processors.edit import Edit
 from ...processors.errors import ConcordError
-from ...processors.features.controlnet import ControlResiduals
+from ...processors.features.controlnet import ControlResiduals, not_control
 from ...processors.rows import Lanes
 from .control_family import kind_of
 from .control_net import Control
 from .image_adapter import cross_attentions, read_adapter, vision
+from .inversion import as_latent, invert, walk_back
 from .model import Model
 from .pictures import keep, make_hints, model_path, run_module
 from .practice import load_adapter as practice_adapter
 from .practice import load_control_net as practice_control_net
 from .practice import load_model as practice_model
+from .prompts import encode_prompt, read_prompt
 
-__all__ = ["apply_control", "attach", "cross_attentions", "keep", "make_hints", "model_path", "native_pixels", "practice_adapter", "practice_control_net",
-           "practice_model", "read_adapter", "run_module", "vision"]
+__all__ = ["apply_control", "as_latent", "attach", "cross_attentions", "encode_prompt", "invert", "keep", "make_hints", "model_path", "native_pixels",
+           "practice_adapter", "practice_control_net", "practice_model", "read_adapter", "read_prompt", "run_module", "vision", "walk_back"]
 
 
 def attach(model: Model, *edits: Edit, lanes: Lanes | None = None) -> Model:
@@ -41,7 +43,9 @@ def apply_control(positive: list, negative: list, control_net: Control, image: T
     """
     if edit.neutral():
         return positive, negative
-    kind = control_net.kind if union_type == "auto" else kind_of(control_net.network, union_type)
+    if not isinstance(control_net, Control):
+        raise not_control(control_net)
+    kind = kind_of(control_net, union_type)
     after = cache(lambda before: replace(control_net.on(image[..., :3], 1.0, previous=before), edit=edit, kind=kind))
     add = lambda meta: {**meta, "control": after(meta.get("control")), "control_apply_to_uncond": False}
     with_control = lambda branch, conditioning: ([[text, add(meta)] for text, meta in conditioning]

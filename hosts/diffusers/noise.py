@@ -29,6 +29,11 @@ def inpaint_noise(noise: Tensor, seed: int) -> Tensor:
     return torch.randn(noise.shape, generator=_generator(seed + 1)).to(noise)
 
 
+def shared(noise: Tensor, givers: Sequence[int] | None) -> Tensor:
+    """noise [B, C, h, w] where sample i gets that of sample givers[i]; None: everyone's own."""
+    return noise if givers is None else noise[list(givers)]
+
+
 def no_steps(x: Tensor, sigmas: Tensor, seed: int) -> StepNoise:
     """For samplers that add no noise."""
     return lambda sigma, sigma_next: torch.zeros_like(x)

@@ -33,6 +33,7 @@ def control(pipe: Any, *edits: Edit, lanes: Lanes | None = None) -> Iterator[Any
     hooks = unet.register_forward_pre_hook(watch.before, with_kwargs=True), unet.register_forward_hook(watch.after, always_call=True)
     try:
         yield pipe
+        watch.end()
     finally:
         watch.after()
         for hook in hooks:
@@ -45,7 +46,7 @@ class Watch:
     def __init__(self, pipe: Any, program: Program, places: tuple[Place, ...]) -> None:
         self.pipe, self.program, self.places = pipe, program, places
         self.schedule = DiscreteSchedule.scaled_linear()
-        self.run, self.last, self.inside = Run(program), float("inf"), ExitStack()
+        self.run, self.last, self.final, self.inside = Run(program), float("inf"), 0.0, ExitStack()
 
     def before(self, module: Any, args: tuple, kwargs: dict) -> None:
         sample, timestep = (list(args) + [kwargs.get("sample")] * (not args))[0], args[1] if len(args) > 1 else kwargs["timestep"]
@@ -62,9 +63,16 @@ class Watch:
 
     def begin(self, samples: int, branches: list[str]) -> None:
         """A new run: timesteps began again at the top."""
+        self.end()
+        self.final = float(self.pipe.scheduler.timesteps[-1])
         sigmas = self.schedule.sigma(torch.as_tensor(self.pipe.scheduler.timesteps, dtype=torch.float32).cpu()).tolist()
         self.run = Run(self.program, samples, (*sigmas, 0.0), Progress(self.schedule.percent_to_sigma))
         self.run.check([site for site, _, _ in self.places], branches)
+
+    def end(self) -> None:
+        """The run is over, if it came to its last timestep."""
+        if self.run.calls and self.last == self.final:
+            self.run.finish()
 
     def after(self, *_: Any) -> None:
         self.inside.close()

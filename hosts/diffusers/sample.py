@@ -12,14 +12,16 @@ from torch.nn.functional import interpolate
 from ...processors.errors import ConcordError
 from ...processors.run import Run
 from ...processors.schedule import Progress
+from ...processors.stepping import Stepper, changes_canvas, shared_noise
 from .entries import Conditioning, prepare
-from .guidance import Guided, Masked
+from .guidance import Followed, Guided, Masked
 from .model import Model
-from .noise import inpaint_noise, start_noise
+from .noise import inpaint_noise, shared, start_noise
 from .resize import to_batch
 from .samplers import SAMPLERS
 from .sigmas import run_sigmas
 from .unet import sites
+from .weights import weights_of
 
 Callback = Callable[[int, Tensor, Tensor, int], None]  # step, clean latent, x, steps of the run
 
@@ -37,7 +39,7 @@ def sample(
         raise ConcordError(f"sampler {sampler_name!r} is not available here; use one of {', '.join(SAMPLERS)}")
     if not positive:
         raise ConcordError("the positive conditioning is empty; connect a text encode node")
-    samples = _channels(latent["samples"], model.latent.channels).float()
+    samples = fitting(latent["samples"], model.latent.channels).float()
     sigmas = run_sigmas(model.sampling, scheduler, steps, denoise, start_at_step, end_at_step, leftover_noise)
     if sigmas is not None:
         noise = start_noise(samples, seed, latent.get("batch_index")) if add_noise else torch.zeros_like(samples)
@@ -56,17 +58,29 @@ def _walk(
     if latent.any():  # an empty latent is empty in every unit
         latent = model.latent.process_in(latent)
     batch, canvas = len(latent), tuple(latent.shape[2:])
-    run = Run(model.program, batch, tuple(sigmas.tolist()), Progress(model.sampling.percent_to_sigma))
-    run.check([site for site, _, _ in sites(model.network)], tuple(branches))
-    denoise = Guided(model, prepare(model, branches, batch, canvas), cfg, run)
+    denoise = guided(model, cfg, branches, batch, canvas, sigmas)
+    run = denoise.run
+    givers = shared_noise(run.program.lanes, batch)
     if mask is not None:
-        kept_noise = inpaint_noise(noise, seed) if sampler.fresh_inpaint_noise else noise
+        kept_noise = shared(inpaint_noise(noise, seed), givers) if sampler.fresh_inpaint_noise else noise
         denoise = Masked(denoise, latent, kept_noise, _mask(mask, latent))
+    stepper = Stepper(run, sampler.inner) if changes_canvas(run.program) else None
+    denoise = Followed(denoise, stepper) if stepper else denoise
     x = latent + noise * _noise_level(sigmas[0], float(model.sampling.sigma_max))
     steps = len(sigmas) - 1
     report = lambda step, denoised, x: callback(step, denoised, x, steps) if callback else None
-    x = sampler.walk(denoise, x, sigmas, sampler.step_noise(x, sigmas, seed), report)
+    draw = sampler.step_noise(x, sigmas, seed)
+    x = sampler.walk(denoise, x, sigmas, lambda sigma, sigma_next: shared(draw(sigma, sigma_next), givers), report)
+    x = stepper.leave(x) if stepper else x
+    run.finish()
     return model.latent.process_out(x.float()).cpu()
+
+
+def guided(model: Model, cfg: float, branches: dict[str, Conditioning], batch: int, canvas: tuple[int, int], sigmas: Tensor) -> Guided:
+    """The model in a new run over `sigmas`, as a sampler asks it; what cannot compose is refused here."""
+    run = Run(model.program, batch, tuple(sigmas.tolist()), Progress(model.sampling.percent_to_sigma), weights_of=lambda: weights_of(model.network))
+    run.check([site for site, _, _ in sites(model.network)], tuple(branches))
+    return Guided(model, prepare(model, branches, batch, canvas), cfg, run)
 
 
 def _noise_level(sigma: Tensor, sigma_max: float) -> Tensor:
@@ -81,7 +95,7 @@ def _mask(mask: Tensor, latent: Tensor) -> Tensor:
     return to_batch(mask, len(latent)).expand_as(latent).to(latent.device)
 
 
-def _channels(samples: Tensor, channels: int) -> Tensor:
+def fitting(samples: Tensor, channels: int) -> Tensor:
     if samples.shape[1] == channels:
         return samples
     if samples.any():

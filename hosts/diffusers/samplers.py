@@ -91,12 +91,13 @@ class Sampler:
     walk: Callable[[Denoise, Tensor, Tensor, StepNoise, Report], Tensor]
     step_noise: Callable[[Tensor, Tensor, int], StepNoise] = no_steps  # (x, sigmas, seed) -> noise
     fresh_inpaint_noise: bool = False  # in a masked run, the kept part gets noise of its own
+    inner: int = 0  # how often it asks again within a step that does not end at 0
 
 
 SAMPLERS = {
     "euler": Sampler(euler),
     "euler_ancestral": Sampler(euler_ancestral, independent_steps),
-    "heun": Sampler(heun),
+    "heun": Sampler(heun, inner=1),
     "dpmpp_2m": Sampler(dpmpp_2m),
     "dpmpp_2m_sde": Sampler(dpmpp_2m_sde, brownian_steps),
     "ddim": Sampler(euler, fresh_inpaint_noise=True),  # DDIM without noise is an Euler step in these variables

@@ -10,7 +10,7 @@ from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from ...processors.edit import AttentionEdit
+from ...processors.edit import AttentionEdit, Order
 from ...processors.errors import ConcordError
 from ...processors.rows import Site, projection
 from ...processors.run import Step, attention
@@ -24,7 +24,7 @@ def sites(unet: Any) -> tuple[Place, ...]:
     found: list[Place] = []
     for index, (stage, level, block) in enumerate(transformer_blocks(unet)):
         for kind, module in (("self", block.attn1), ("cross", block.attn2)):
-            found.append((Site(kind, index, stage, module.heads, project=projection(module.heads, module.to_k, module.to_v)), module, level))
+            found.append((Site(kind, index, stage, module.heads, project=projection(module.heads, module.to_k, module.to_v), level=level), module, level))
     return tuple(found)
 
 
@@ -88,6 +88,8 @@ class SiteProcessor:
             bias = attn.prepare_attention_mask(attention_mask, k.shape[-2], len(q)).unflatten(0, (len(q), -1)).to(q)
         out = attention(self.edits, self.site, self.step, q, k, v, fused, bias).transpose(1, 2).flatten(2)
         out = attn.to_out[1](attn.to_out[0](out))
+        if not isinstance(self.standing, AttnProcessor2_0) and all(edit.order == Order.PROBES for edit in self.edits):
+            return self.standing(attn, hidden_states, encoder_hidden_states, attention_mask, *args, **kwargs)
         if not isinstance(self.standing, PLAIN):  # what another processor adds to plain attention, added to ours
             foreign = self.standing(attn, hidden_states, encoder_hidden_states, attention_mask, *args, **kwargs)
             out = out + foreign - AttnProcessor2_0()(attn, hidden_states, text, attention_mask)

@@ -8,9 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from diffusers import ControlNetModel
-from diffusers.models.controlnets.controlnet import ControlNetConditioningEmbedding
-from diffusers.models.embeddings import TimestepEmbedding, get_timestep_embedding
 from torch import Tensor, dtype, nn
 
 TYPE_WIDTH, HEADS = 256, 8
@@ -21,6 +18,10 @@ class UnionControlNet(nn.Module):
 
     def __init__(self, types: int, width: int, config: dict[str, Any]) -> None:
         super().__init__()
+        from diffusers import ControlNetModel  # slow to import: only when a file is loaded
+        from diffusers.models.controlnets.controlnet import ControlNetConditioningEmbedding
+        from diffusers.models.embeddings import TimestepEmbedding
+
         self.encoder = ControlNetModel(**config, class_embed_type="identity")  # it adds the kind to its time embedding
         self.encoder.controlnet_cond_embedding = nn.Identity()
         channels = config["block_out_channels"][0]
@@ -45,6 +46,8 @@ class UnionControlNet(nn.Module):
     def forward(self, x: Tensor, timestep: Tensor, encoder_hidden_states: Tensor, controlnet_cond: Tensor, kind: int | None = None,
                 added_cond_kwargs: Any = None, return_dict: bool = False) -> Any:
         """As ControlNetModel; kind: the number of the hint's type, None for whatever it may be."""
+        from diffusers.models.embeddings import get_timestep_embedding
+
         types = torch.zeros(self.types, device=x.device)
         hint = self.hint(controlnet_cond)
         if kind is not None:

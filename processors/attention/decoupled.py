@@ -7,45 +7,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from math import isfinite
 
 import torch
 from torch import Tensor
 
 from ..edit import AttentionEdit, Order
 from ..errors import ConcordError
-from ..program import Index, Plan, Segment, Term
+from ..program import Plan, Segment, Term
 from ..rows import Row, Site
 from ..run import Step
 from ..schedule import Curve
-
-CROSS_ATTENTIONS = {16: (6, 1, 9), 70: (24, 10, 36)}  # of Stable Diffusion 1.x and XL: in down, mid, up
-VALUE_SCALINGS = ("V only", "K+V", "K+V w/ C penalty", "K+mean(V) w/ C penalty")
-FULL_WIDTH = 1280  # the channels at which the penalty is none
-
-
-class Projections(Protocol):
-    """An adapter's own keys and values, one pair of layers for each cross-attention."""
-
-    id: str  # the same for the same weights
-    count: int  # 16 or 70
-
-    def project(self, number: int, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """tokens [S, T, C] -> k, v [S, T, H*D] of cross-attention `number` in published order, on the device and in the dtype of the tokens."""
-        ...
-
-
-def published_number(index: int, count: int) -> int:
-    """A site's place in published files, which number down, up, mid; ours count in execution order: down, mid, up."""
-    down, mid, up = CROSS_ATTENTIONS[count]
-    return index if index < down else index + up if index < down + mid else index - mid
+from .layers import published_number
+from .token_keys import VALUE_SCALINGS, Projections, heads, scaled, take
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class DecoupledTokens(AttentionEdit):
     """A further term on every row: weight * layer weight * curve * mask times attention to image tokens, asked with the model's own q.
 
-    A row of sample s reads tokens s % B of its branch: `negative` on negative rows (None: these get no term), else `tokens`.
+    A row of sample s reads tokens s % B of its branch: `negative` on rows of negatives (None: these get no term), else `tokens`.
     """
 
     technique = "DecoupledCrossAttn"
@@ -64,11 +45,11 @@ class DecoupledTokens(AttentionEdit):
     def __post_init__(self) -> None:
         if self.value_scaling not in VALUE_SCALINGS:
             raise ConcordError(f"the weight cannot scale {self.value_scaling!r}; it scales one of: {', '.join(VALUE_SCALINGS)}")
-        for name, tokens in (("tokens", self.tokens), ("negative tokens", self.negative)):
-            if tokens is not None and (tokens.ndim != 3 or 0 in tokens.shape or tokens.shape[-1] != self.tokens.shape[-1]):
-                raise ConcordError(f"the {name} have the shape {list(tokens.shape)}; [images, tokens, channels] fits, with equal channels on both sides")
-        if self.mask is not None and (self.mask.ndim != 3 or 0 in self.mask.shape):
-            raise ConcordError(f"the mask has the shape {list(self.mask.shape)}; [masks, height, width] fits")
+        check("tokens", self.tokens, "[images, tokens, channels]")
+        check("negative tokens", self.negative, f"[images, tokens, {self.tokens.shape[-1]} channels]", self.tokens.shape[-1])
+        check("mask", self.mask, "[masks, height, width]")
+        if not isfinite(self.weight):
+            raise ConcordError(f"the weight is {self.weight}; a number fits")
 
     def neutral(self) -> bool:
         return self.weight == 0 or (self.layer_weights != () and not any(self.layer_weights)) or (self.curve is not None and self.curve.zero)
@@ -80,15 +61,18 @@ class DecoupledTokens(AttentionEdit):
         return super().covers(site) and (not self.layer_weights or self.layer_weights[site.index] != 0)
 
     def takes(self, row: Row) -> bool:
-        return super().takes(row) and (row.branch != "negative" or self.negative is not None)
+        return super().takes(row) and not (self.negative is None and is_negative(row))
 
     @cached_property
     def banks(self) -> tuple[Tensor, ...]:
-        """Tokens and negative: as one where they are equally many a picture, so that all rows ask in one kernel call."""
+        """Tokens and negative: as one where the negative fits into the tokens' place a whole number of times, so that all rows ask in one kernel call.
+        Keys that all come again equally often change no softmax."""
         if self.negative is None:
             return (self.tokens,)
-        together = self.tokens.shape[1] == self.negative.shape[1]
-        return (torch.cat([self.tokens, self.negative.to(self.tokens)]),) if together else (self.tokens, self.negative)
+        times, left = divmod(self.tokens.shape[1], self.negative.shape[1])
+        if left:
+            return self.tokens, self.negative
+        return (torch.cat([self.tokens, self.negative.repeat(1, times, 1).to(self.tokens)]),)
 
     def rewrite(self, plan: Plan, site: Site, step: Step) -> Plan:
         changed = plan
@@ -103,7 +87,7 @@ class DecoupledTokens(AttentionEdit):
         found: dict[int, dict[int, int]] = {}
         for i in step.where(self):
             row = step.rows[i]
-            if row.branch != "negative" or self.negative is None:
+            if self.negative is None or not is_negative(row):
                 bank, place = 0, row.sample % len(self.tokens)
             else:
                 place = row.sample % len(self.negative)
@@ -149,23 +133,15 @@ class DecoupledTokens(AttentionEdit):
         return keep(key, lambda: (torch.cat([step.seen(masks[i], site.grid, view, q) for i, view in seen]) * strength,))[0]
 
 
-def heads(t: Tensor, count: int) -> Tensor:
-    """[S, T, H*D] -> [S, H, T, D]"""
-    return t.unflatten(-1, (count, -1)).transpose(1, 2)
+def is_negative(row: Row) -> bool:
+    """Guiders may have several negatives: perpendicular guidance calls its second one "empty_negative_prompt"."""
+    return "negative" in row.branch
 
 
-def take(t: Tensor, places: tuple[int, ...], index: Index) -> Tensor:
-    """t [S, ...] -> [R, ...]; without a copy where all rows read one picture, or evenly spaced ones."""
-    if len(set(places)) == 1:
-        return t[places[0] : places[0] + 1].expand(len(places), *t.shape[1:])
-    return t[index[places, t.device]]
-
-
-def scaled(k: Tensor, v: Tensor, weight: float, how: str) -> tuple[Tensor, Tensor]:
-    """k, v [R, H, T, D] with the weight in them; the penalty lowers it where the layer has fewer channels than 1280."""
-    if how.endswith("w/ C penalty"):
-        weight *= k.shape[1] * k.shape[-1] / FULL_WIDTH
-    if not how.startswith("K+mean(V)"):
-        return k * weight, v * weight
-    mean = v.mean(-2, keepdim=True)
-    return k * weight, v - mean + mean * weight
+def check(name: str, t: Tensor | None, fits: str, last: int | None = None) -> None:
+    if t is None:
+        return
+    if t.ndim != 3 or 0 in t.shape or last not in (None, t.shape[-1]):
+        raise ConcordError(f"the {name} have the shape {list(t.shape)}; {fits} fits")
+    if not t.isfinite().all():
+        raise ConcordError(f"the {name} {'holds' if name == 'mask' else 'hold'} numbers that are not finite (NaN or infinity); look at what made them")

@@ -1,19 +1,24 @@
 """StyleAligned: all images of a batch look at one of them, the reference, and so share its style.
 
-Hertz et al., Style Aligned Image Generation via Shared Attention, arXiv 2312.02133, section 3.2.
+Hertz et al., Style Aligned Image Generation via Shared Attention, arXiv 2312.02133, section 3.2; group norms, shared layers and full sharing are the
+authors' code.
 """
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
-from ..edit import AttentionEdit, Order
+from ..edit import AttentionEdit, Edit, Order
 from ..errors import ConcordError
+from ..features.group_norm import ShareGroupNorm
 from ..program import Group, Plan, Segment
 from ..rows import Lanes, Row, Site
 from ..run import Step
+from ..statistics import EPS, TOKENS, aligned, moments
+from .layers import published_number
+
+NAMES = {"q": "queries", "k": "keys", "v": "values"}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -40,8 +45,11 @@ class AlignStatistics(Follows):
     """The tensors named in `of` (q, k, v) get the reference's mean and deviation, per head and channel over the tokens."""
 
     order = Order.STATISTICS
-    owns = frozenset({"statistics"})
     of: str = "qk"
+
+    @property
+    def owns(self) -> frozenset[str]:  # type: ignore[override]
+        return frozenset(f"statistics of {NAMES[letter]}" for letter in self.of)
 
     def neutral(self) -> bool:
         return not self.of
@@ -69,25 +77,68 @@ class ShareKeys(Follows):
         return tuple(t._replace(segments=(*t.segments, shared)) for t in mine.terms)
 
 
-def adain(x: Tensor, like: Tensor, eps: float = 1e-5) -> Tensor:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ShareAll(AttentionEdit):
+    """Every image looks at all images of its group, the reference too: one sequence of all their tokens, and nothing is aligned.
+
+    Images of other groups that the same reference serves belong to it.
+    """
+
+    technique = "StyleAligned"
+    kind = "self"
+    giver = "reference"
+    order = Order.SEGMENTS
+
+    def rewrite(self, plan: Plan, site: Site, step: Step) -> Plan:
+        for turn, (rows, others) in enumerate(step.resolve((self.id, "turns"), lambda: self.turns(step))):
+            share = lambda mine, theirs, name=f"{self.id}/{turn}": tuple(
+                t._replace(segments=(*t.segments, Segment(name, theirs.own.k, theirs.own.v))) for t in mine.terms)
+            plan = plan.change(rows, share, others)
+        return plan
+
+    def turns(self, step: Step) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
+        """(rows, for each of them another one of its family), until every row has met all others."""
+        families: dict[tuple, list[int]] = {}
+        for i in step.where(self):
+            row = step.rows[i]
+            families.setdefault((*row.place, step.giving_group(self.giver, row.group)), []).append(i)
+        turns = []
+        for turn in range(1, max(map(len, families.values()), default=0)):
+            meets = {i: family[(at + turn) % len(family)] for family in families.values() if turn < len(family) for at, i in enumerate(family)}
+            turns.append((tuple(sorted(meets)), tuple(meets[i] for i in sorted(meets))))
+        return tuple(turns)
+
+
+def adain(x: Tensor, like: Tensor, eps: float = EPS) -> Tensor:
     """x [R, H, N, D] with the mean and deviation of `like` over its tokens; a single token takes the other's mean."""
-    (m, s), (m1, s1) = statistics(x, eps), statistics(like, eps)
-    return (x - m) / s * s1 + m1
+    return aligned(x, moments(x, TOKENS, eps=eps), moments(like, TOKENS, eps=eps))
 
 
-def statistics(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
-    variance, mean = torch.var_mean(x, -2, correction=min(1, x.shape[-2] - 1), keepdim=True)  # one look at x
-    return mean, (variance + eps).sqrt()
+def shared_layers(count: int, only_self: float) -> frozenset[int] | None:
+    """The self-attentions that share, as site indices; None: all of `count` (16 or 70). only_self: the part that does not, spread evenly over the
+    layers in the order in which published files number them, with the authors' rounding."""
+    skipped = int(min(only_self, 1 - only_self) * count)
+    few = frozenset(range(0, count, count // skipped)) if skipped else frozenset()
+    few = frozenset(index for index in range(count) if published_number(index, count) in few) if few else few
+    every = frozenset(range(count))
+    shared = few if only_self > 0.5 else every - few
+    return None if shared == every else shared
 
 
 def style_aligned(share: bool = True, adain: str = "qk", scale: float = 1.0, shift: float = 0.0, window: tuple[float, float] = (0.0, 1.0),
-                  layers: frozenset[int] | None = None) -> tuple[AttentionEdit, ...]:
-    """StyleAligned as edits. adain: any of the letters q, k, v; scale: of the reference's keys, 1 as in the paper;
-    shift: added to scores on the reference (ln 2 doubles their weight); nothing shared and no letters: neutral. Lanes: `reference_lane`."""
+                  layers: frozenset[int] | None = None, group_norm: bool = False, full: bool = False) -> tuple[Edit, ...]:
+    """StyleAligned as edits. adain: any of the letters q, k, v; scale: of the reference's keys, 1 as in the paper; shift: added to scores on the
+    reference (ln 2 doubles their weight); group_norm: the group norms of the whole network see the reference, too; full: everyone looks at everyone,
+    in place of share, adain, scale and shift. Nothing shared and no letters: neutral. Lanes: `reference_lane`."""
     if set(adain) - set("qkv"):
         raise ConcordError(f"adain is {adain!r}; it takes the letters q, k and v")
     where = {"window": window, "layers": layers}
-    return (AlignStatistics(of="".join(sorted(set(adain))), **where), *([ShareKeys(scale=scale, shift=shift, **where)] if share else []))
+    norms = (ShareGroupNorm(window=window),) if group_norm else ()
+    if layers == frozenset():
+        return norms
+    if full:
+        return ShareAll(**where), *norms
+    return (AlignStatistics(of="".join(sorted(set(adain))), **where), *([ShareKeys(scale=scale, shift=shift, **where)] if share else []), *norms)
 
 
 def reference_lane(sample: int = 0) -> Lanes:

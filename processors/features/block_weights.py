@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import re
+from math import isfinite
 
 from ..errors import ConcordError
 
@@ -12,16 +13,19 @@ SOFT_MAPS = (0.25, 0.62, 0.825, 1.0)  # of an adapter's four maps
 def parse_weights(text: str) -> tuple[float, ...]:
     """"0, 0.5, 1" -> (0.0, 0.5, 1.0): one number a block, divided by commas, spaces or lines; an empty text -> (): 1 everywhere."""
     try:
-        return tuple(float(number) for number in re.split(r"[,;\s]+", text.strip(" ,;\n\t")) if number)
+        weights = tuple(float(number) for number in re.split(r"[,;\s]+", text) if number)
     except ValueError:
-        raise ConcordError(f"block_weights {text.strip()!r} are not numbers; write one for each block, with commas between: "
-                           f"{how_many(12)}") from None
+        weights = (float("nan"),)
+    if not all(isfinite(weight) for weight in weights):
+        raise ConcordError(f"block_weights {text.strip()!r} are not all numbers; write one for each block, with commas between: "
+                           f"{how_many(12)}, or {how_many(9)}")
+    return weights
 
 
 def check_count(weights: tuple[float, ...], blocks: int) -> None:
     """blocks: those on the way down; the middle has a weight of its own."""
     if weights and len(weights) != blocks + 1:
-        raise ConcordError(f"block_weights has {len(weights)} numbers, this model takes {blocks + 1}: {how_many(blocks)}")
+        raise ConcordError(f"block_weights has {len(weights)} numbers, but this model takes {how_many(blocks)}")
 
 
 def how_many(blocks: int) -> str:

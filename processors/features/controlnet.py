@@ -6,6 +6,7 @@ the authors' code. T2I-Adapter (Mou et al., arXiv 2302.08453) and other networks
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from ..rows import View
 from ..run import Step
 from ..schedule import Curve
 from .block_weights import check_count, soft_weights
-from .residuals import Residuals
+from .residuals import Residuals, pooled
 
 UNION_TYPES = {"openpose": 0, "depth": 1, "hed/pidi/scribble/ted": 2, "canny/lineart/anime_lineart/mlsd": 3, "normal": 4, "segment": 5, "tile": 6, "repaint": 7}
 POSITIVE = frozenset({"positive"})
@@ -65,27 +66,26 @@ class ControlResiduals(Edit):
         check_count(self.blocks, residuals.blocks)
         factor = self.strength * (1.0 if self.curve is None else self.curve.at(step.progress))
         weights = self.weights(residuals)
-        lanes = tuple(dict(self.lanes).get(row.lane, 1.0) for row in step.rows) if self.lanes else ()
-        if factor == 1 and not weights and not self.pooled and self.mask is None and set(lanes) <= {1.0}:
+        lanes = tuple(dict(self.lanes).get(row.lane, 1.0) for row in step.rows)
+        alike = set(lanes) <= {1.0}
+        if factor == 1 and not weights and not self.pooled and self.mask is None and alike:
             return residuals
 
         def weighed(t: Tensor, block: int) -> Tensor:
-            if self.pooled:
-                t = t.mean((-2, -1), keepdim=True).expand_as(t)
+            t = pooled(t) if self.pooled else t
             by = factor * weights.get(block, 1.0)
             t = t if by == 1 else t * by
             t = t if self.mask is None else t * self.mask_on(t, step, view)
-            return t if set(lanes) <= {1.0} else t * step.once(("lanes", lanes, t.dtype, t.device), lambda: t.new_tensor(lanes).view(-1, 1, 1, 1))
+            return t if alike else t * step.once(("lanes", lanes, t.dtype, t.device), lambda: t.new_tensor(lanes).view(-1, 1, 1, 1))
 
         return residuals.each(weighed)
 
     def weights(self, residuals: Residuals) -> dict[int, float]:
         """The blocks whose weight is not 1."""
-        given = dict(enumerate(self.blocks))
-        blocks = residuals.blocks
+        given, blocks = dict(enumerate(self.blocks)), residuals.blocks
         if self.soft:
-            places = (*enumerate(residuals.inputs), *((blocks, t) for t in residuals.middle)) if any(t is not None for t in residuals.inputs) else ()
-            soft = soft_weights(blocks, tuple(block for block, t in places if t is not None))
+            entering = (*residuals.inputs[:blocks], *residuals.middle) if residuals.inputs else ()  # an adapter's maps
+            soft = soft_weights(blocks, tuple(block for block, t in enumerate(entering) if t is not None))
             given = {block: given.get(block, 1.0) * weight for block, weight in soft.items()}
         return {block: weight for block, weight in given.items() if weight != 1}
 
@@ -122,5 +122,16 @@ def control_mask(mask: Tensor | None) -> Tensor | None:
     return mask if mask.ndim == 3 else mask[None]
 
 
-def not_union(union_type: str) -> ConcordError:
-    return ConcordError(f"union_type is {union_type!r}, but this ControlNet is no union of several types; set union_type to auto, or load a union ControlNet")
+def not_control(given: Any) -> ConcordError:
+    return ConcordError(f"a CONTROL_NET was expected, got {'nothing' if given is None else f'a {type(given).__name__}'}; connect Load ControlNet Model")
+
+
+def union_number(union_type: str, types: int) -> int:
+    """A key of UNION_TYPES as a union ControlNet of so many types knows it. types 0: it is no union."""
+    if not types:
+        raise ConcordError(f"union_type is {union_type!r}, but this ControlNet is no union of several types; set it to auto, or load a union ControlNet")
+    if UNION_TYPES[union_type] >= types:
+        known = ", ".join(name for name, number in UNION_TYPES.items() if number < types)
+        raise ConcordError(f"union_type is {union_type!r}, but this union ControlNet knows {types} types: {known}; choose one of them, "
+                           "or load the ProMax version")
+    return UNION_TYPES[union_type]

@@ -39,3 +39,8 @@ class Residuals(NamedTuple):
 
 def both(a: Tensor | None, b: Tensor | None) -> Tensor | None:
     return b if a is None else a if b is None else a + b
+
+
+def pooled(t: Tensor) -> Tensor:
+    """Its mean over the picture everywhere, as networks want it that say what a picture is like and not where."""
+    return t.mean((-2, -1), keepdim=True).expand_as(t)

@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-SCRIPTS = ("image_adapter.py",)
+SCRIPTS = ("image_adapter.py", "image_adapter_costs.py", "prompted_runs.py")
 
 
 def test_image_adapter(check):

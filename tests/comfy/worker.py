@@ -61,7 +61,7 @@ def main() -> None:
     os.dup2(2, 1)
     boot(host, folder)
     import_pack(root)
-    sys.path.append(str(Path(__file__).parent / "scripts"))       # scripts share techniques.py
+    sys.path += [str(Path(__file__).parent / "scripts"), str(Path(__file__).parents[1] / "contract")]  # what scripts share: techniques.py, technique_rows.py
     for line in sys.stdin:
         with contextlib.redirect_stdout(sys.stderr):
             try:

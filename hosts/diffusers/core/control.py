@@ -67,5 +67,6 @@ class SetUnionControlNetType(io.ComfyNode):
 
     @classmethod
     def execute(cls, control_net, type):
-        union = isinstance(control_net.network, UnionControlNet)
-        return io.NodeOutput(replace(control_net, kind=kind_of(control_net.network, type)) if union else control_net)
+        if not isinstance(control_net.network, UnionControlNet):
+            return io.NodeOutput(control_net)
+        return io.NodeOutput(replace(control_net, kind=None if type == "auto" else kind_of(control_net, type)))

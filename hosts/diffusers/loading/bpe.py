@@ -7,6 +7,8 @@ from pathlib import Path
 
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
 
+from ....processors.words import byte_letters
+
 START, END = 49406, 49407  # the last two of 49408
 TABLE = Path(__file__).parent / "vocabulary" / "bpe_simple_vocab_16e6.txt.gz"
 MERGES = 49152 - 256 - 2  # of the table's 262144, those that CLIP was trained with
@@ -25,7 +27,7 @@ def token_text(token: int) -> str:
 
 @cache
 def _tokenizer() -> Tokenizer:
-    letters = _byte_letters()
+    letters = list(byte_letters().values())
     merges = [tuple(line.split()) for line in gzip.decompress(TABLE.read_bytes()).decode().split("\n")[1 : MERGES + 1]]
     entries = [*letters, *(letter + "</w>" for letter in letters), *(left + right for left, right in merges), "<|startoftext|>", "<|endoftext|>"]
     ids = {entry: i for i, entry in enumerate(entries)}
@@ -36,9 +38,3 @@ def _tokenizer() -> Tokenizer:
     )
     tokenizer.add_special_tokens([AddedToken(entry, normalized=True) for entry in entries[-2:]])
     return tokenizer
-
-
-def _byte_letters() -> list[str]:
-    """One printable letter for each byte, in the vocabulary's order: printable bytes stand for themselves, the others for what follows Latin-1."""
-    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
-    return [chr(byte) for byte in printable] + [chr(256 + i) for i in range(256 - len(printable))]

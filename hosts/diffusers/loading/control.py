@@ -1,12 +1,10 @@
 """ControlNet, union ControlNet and T2I-Adapter files, in the published or in diffusers' layout, told apart by their tensors -> CONTROL_NET."""
 from __future__ import annotations
 
-import logging
 import re
 from pathlib import Path
 
 import torch
-from diffusers import ControlNetModel
 from torch import Tensor
 
 from ....model_loaders.files import read_nested
@@ -14,7 +12,7 @@ from ....processors.errors import ConcordError
 from ..control_net import Control
 from ..union_control_net import UnionControlNet
 from .build import below, build, count, listed
-from .files import read_tensors
+from .files import named_tensors
 from .t2i_adapter import adapter_from, find_adapter
 from .unet import half_config
 from .unet_keys import shape_of, to_diffusers
@@ -39,19 +37,20 @@ def load_control_net(path: Path, device: str = "cpu", dtype: torch.dtype | None 
     adapter = find_adapter(content) if isinstance(content, dict) else None
     if adapter is not None:
         return Control(adapter_from(adapter, file, device, dtype))
-    own = _control_tensors(read_tensors(path), file)
+    own = _control_tensors(named_tensors(content, path), file)
     shape, hints = shape_of(own), own["controlnet_cond_embedding.conv_in.weight"].shape[1]
     if shape.context not in (64, 768, 2048):
         family = " (Stable Diffusion 2)" if shape.context == 1024 else ""
         raise ConcordError(f"{file} is a ControlNet for text {shape.context} wide{family}, not supported yet. {FITS}.")
     config = half_config(shape) | {"conditioning_channels": hints, "conditioning_embedding_out_channels": _hint_widths(own)}
     dtype = dtype or (torch.float32 if device == "cpu" else own["conv_in.weight"].dtype)
-    if path.stem.endswith(("_shuffle", "_shuffle_fp16")):
-        logging.getLogger(__name__).warning("%s: shuffle ControlNets want global_pooling in ApplyControlNet; ComfyUI switches it on by this file name", file)
     if "task_embedding" in own:
         types, width = own["task_embedding"].shape
         return Control(build(lambda: UnionControlNet(types, width, config), {_union_name(name): tensor for name, tensor in own.items()}, file, device, dtype))
-    return Control(build(lambda: ControlNetModel(**config), own, file, device, dtype))
+    from diffusers import ControlNetModel  # slow to import: only when a file is loaded
+
+    shuffle = path.stem.endswith(("_shuffle", "_shuffle_fp16"))  # nothing in the file tells it; ComfyUI goes by the name, too
+    return Control(build(lambda: ControlNetModel(**config), own, file, device, dtype), pooled=shuffle)
 
 
 def _control_tensors(tensors: dict[str, Tensor], file: str) -> dict[str, Tensor]:

@@ -12,10 +12,11 @@ from ....processors.errors import ConcordError
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """-> the file's tensors by name, on the CPU, in the file's precision, mapped rather than copied where the format allows it."""
-    return _tensors(read_nested(path), path)
+    return named_tensors(read_nested(path), path)
 
 
-def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
+def named_tensors(content: Any, path: Path) -> dict[str, Tensor]:
+    """The tensors of what a file holds, without the wrappers that training leaves around them."""
     for wrapper in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
             content = content[wrapper]

@@ -114,9 +114,9 @@ def extend(network, types: int, width: int) -> None:
     import comfy.ops
 
     ops = comfy.ops.disable_weight_init
-    whole = cldm.ControlNet(**(dict(image_size=8, in_channels=4, model_channels=320, hint_channels=3, num_res_blocks=[1], channel_mult=[1], transformer_depth=[0],
-                                    use_spatial_transformer=True, context_dim=64, num_heads=4, legacy=False, transformer_depth_middle=-1, operations=ops,
-                                    union_controlnet_num_control_type=types)))
+    whole = cldm.ControlNet(image_size=8, in_channels=4, model_channels=320, hint_channels=3, num_res_blocks=[1], channel_mult=[1], transformer_depth=[0],
+                            use_spatial_transformer=True, context_dim=64, num_heads=4, legacy=False, transformer_depth_middle=-1, operations=ops,
+                            union_controlnet_num_control_type=types)
     network.num_control_type = types
     network.task_embedding = torch.nn.Parameter(torch.empty(types, width))
     network.transformer_layes = torch.nn.Sequential(type(whole.transformer_layes[0])(width, 8, dtype=torch.float32, operations=ops))

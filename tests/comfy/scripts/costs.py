@@ -9,9 +9,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 KINDS = {
     "linear": ("addmm", "mm", "linear"),
-    "resize": ("upsample_bilinear2d", "upsample_nearest2d", "_adaptive_avg_pool2d", "_upsample_bilinear2d_aa"),
-    "sync": ("_local_scalar_dense", "nonzero", "is_nonzero"),
-}  # fmt: skip
+    "resize": ("upsample_bilinear2d", "upsample_nearest2d", "adaptive_avg_pool2d", "_adaptive_avg_pool2d", "_upsample_bilinear2d_aa"),
+    "sync": ("item", "_local_scalar_dense", "nonzero", "is_nonzero"),
+}  # fmt: skip                      of composed operations only the outermost is seen in inference mode, else only their parts
 NAMES = {name: kind for kind, names in KINDS.items() for name in names}
 
 

@@ -25,7 +25,7 @@ def check_masked_positives():
 def check_areas():
     """Two prompts on halves that overlap, and one everywhere."""
     setup = prompts(kit.conditioning(1), kit.conditioning(3, area=(8, 7, 0, 0)), kit.conditioning(4, area=(8, 7, 0, 5)))
-    for apply in (STYLE.apply, WINDOWS.apply, ours):
+    for apply in (STYLE.typical, WINDOWS.typical, ours):
         assert_same(*joint_and_split(apply(setup)))
 
 

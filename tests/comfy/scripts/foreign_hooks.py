@@ -52,7 +52,7 @@ def check_list_patches():
         hooked(hook)
         alone = list(calls)
         calls.clear()
-        setup = STYLE.apply(plain())
+        setup = STYLE.typical(plain())
         hook(setup[0])
         run(setup)
         assert calls == alone, name
@@ -81,7 +81,7 @@ def check_widened_batch_is_refused():
         c = {**a["c"], "c_crossattn": torch.cat([a["c"]["c_crossattn"]] * 3)}
         return apply_model(x, torch.cat([a["timestep"]] * 3), **c)[: len(a["input"])]
 
-    setup = STYLE.apply(plain())
+    setup = STYLE.typical(plain())
     setup[0].set_model_unet_function_wrapper(widen)
     try:
         run(setup)

@@ -95,10 +95,10 @@ def check_added_terms_stand_on_a_replaced_base():
 
 def check_two_programs_of_one_pack_in_any_place():
     """Ours, theirs, ours again: the same as ours together."""
-    patcher = STYLE.apply(plain())[0].clone()
+    patcher = STYLE.typical(plain())[0].clone()
     replacing("attn2", louder)(patcher)
     between = host.attach(patcher, AddTokens())
-    together = host.attach(STYLE.apply(plain())[0], AddTokens())
+    together = host.attach(STYLE.typical(plain())[0], AddTokens())
     replacing("attn2", louder)(together)
     assert torch.equal(run((between, *plain()[1:])), run((together, *plain()[1:])))
 
@@ -107,7 +107,7 @@ def check_every_technique_with_an_identity():
     for technique in TECHNIQUES:
         below = model().clone()
         replacing("attn1", identity)(below)
-        assert_same(run(technique.apply((below, *plain()[1:]))), run(technique.apply(plain())), 1e-5)
+        assert_same(run(technique.typical((below, *plain()[1:]))), run(technique.typical(plain())), 1e-5)
 
 
 def check_batch_of_four():

@@ -1,8 +1,9 @@
-"""Image adapters inside the host: its vision towers and folders, sockets of other packs, what is refused, and what a step costs."""
+"""Image adapters inside the host: its vision towers and folders, sockets of other packs, and what is refused."""
 import copy
 import json
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import comfy.clip_vision
 import folder_paths
@@ -12,20 +13,17 @@ from agreement import pictures
 from concord.hosts.comfy import folders, host
 from concord.hosts.comfy.image_adapter import HostVision
 from concord.model_loaders.image_adapter import read_image_adapter
-from concord.processors.attention.image_prompt import image_prompt
 from concord.processors.errors import ConcordError
-from costs import Counter, Numbered
 from techniques import assert_differs, assert_same
 
 WIDTHS = [32] * 2 + [64] * 2 + [128] * 2 + [128] * 3 + [64] * 3 + [32] * 3 + [128]  # of kit.unet()'s cross-attentions, in published order
-
-WIDE = [64] * 4 + [128] * 50 + [64] * 6 + [128] * 10  # and of kit.unet(sdxl=True) with as many transformer layers as XL has
 
 
 def adapter_tensors(context: int = 768, vision: int = 1024) -> dict:
     """A base adapter as files hold it, random, for Stable Diffusion 1.x at the widths of `kit.unet()`."""
     random = lambda *shape: torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape))) / shape[-1] ** 0.5
-    proj = {"proj.weight": random(4 * context, vision), "proj.bias": torch.zeros(4 * context), "norm.weight": torch.ones(context), "norm.bias": torch.zeros(context)}
+    proj = {"proj.weight": random(4 * context, vision), "proj.bias": torch.zeros(4 * context),
+            "norm.weight": torch.ones(context), "norm.bias": torch.zeros(context)}
     layers = {f"{2 * n + 1}.to_{letter}_ip.weight": random(width, context) for n, width in enumerate(WIDTHS) for letter in "kv"}
     return {"image_proj": proj, "ip_adapter": layers}
 
@@ -43,23 +41,13 @@ def tower(projection: int = 1024, weights=None):
 
 
 def apply(model, adapter, clip_vision=None, **settings):
-    inputs = dict(weight=1.0, weight_type="linear", combine="concat", embeds_scaling="V only", start_percent=0.0, end_percent=1.0) | settings
-    return kit.run_node("Concord_DecoupledCrossAttn", model=model, adapter=adapter, image=pictures(1), clip_vision=clip_vision, **inputs)[0]
+    inputs = dict(image=pictures(1), weight=1.0, weight_type="linear", combine="concat", embeds_scaling="V only", start_percent=0.0, end_percent=1.0) | settings
+    return kit.run_node("Concord_DecoupledCrossAttn", model=model, adapter=adapter, clip_vision=clip_vision, **inputs)[0]
 
 
-def watched(model, counts):
-    """The model with every attention counted."""
-    def override(function, *args, **kwargs):
-        counts["attention"] += 1
-        return function(*args, **kwargs)
-
-    model = model.clone()
-    model.model_options["transformer_options"] = {**model.model_options.get("transformer_options", {}), "optimized_attention_override": override}
-    return model
-
-
-def draw(model, **settings):
-    return kit.sample(model, kit.conditioning(1, width=768), kit.conditioning(2, width=768), torch.zeros(1, 4, 8, 8), **{"steps": 2, **settings})
+def draw(model, latent=None, **settings):
+    latent = torch.zeros(1, 4, 8, 8) if latent is None else latent
+    return kit.sample(model, kit.conditioning(1, width=768), kit.conditioning(2, width=768), latent, **{"steps": 2, **settings})
 
 
 def message(act) -> str:
@@ -88,6 +76,13 @@ def check_sockets_of_other_packs():
     assert torch.equal(draw(apply(model, raw, clip_vision)), ours)
     bundle = {"clipvision": {"file": "x", "model": clip_vision}, "ipadapter": {"file": "y", "model": raw}, "insightface": {"model": None}}
     assert torch.equal(draw(apply(model, bundle)), ours)
+    parameters = {part: {name: torch.nn.Parameter(tensor) for name, tensor in tensors.items()} for part, tensors in raw.items()}
+    assert torch.equal(draw(apply(model, parameters, clip_vision)), ours)
+    face = {"image_proj": {"proj.0.weight": torch.zeros(1024, 512)}, "ip_adapter": raw["ip_adapter"]}
+    bundle["ipadapter"] = {"file": "faceid.bin", "model": face}
+    assert "faceid.bin is a FaceID adapter" in message(lambda: apply(model, bundle))
+    assert "got a NoneType" in message(lambda: apply(model, {**bundle, "ipadapter": {"file": None, "model": None}}))
+    assert "got a SimpleNamespace" in message(lambda: apply(model, SimpleNamespace(model=raw), clip_vision))
     assert "IPADAPTER" in message(lambda: apply(model, "a name", clip_vision))
     assert "has no image_proj" in message(lambda: apply(model, {"ip_adapter": raw["ip_adapter"]}, clip_vision))
 
@@ -98,6 +93,7 @@ def check_wrong_pairs_are_refused():
     assert "ip-adapter_sd15" in said and "Stable Diffusion XL" in said and "1.x" in said
     said = message(lambda: apply(model, adapter, tower(1280)))
     assert "ViT-H" in said and "ViT-bigG" in said
+    assert "is another tower (96 wide); load ViT-H" in message(lambda: apply(model, adapter, tower(96)))
     assert "connect Load CLIP Vision" in message(lambda: apply(model, adapter))
     assert "CLIP_VISION was expected" in message(lambda: apply(model, adapter, object()))
     practice = host.practice_adapter()
@@ -112,6 +108,37 @@ def check_text_is_taken_off():
     assert_differs(draw(apply(model, adapter, clip_vision, subtract_text=words)), draw(apply(model, adapter, clip_vision)))
     other = read_image_adapter(adapter_tensors(), "ip-adapter_sd15")
     assert "1024" in message(lambda: apply(model, other, tower(), subtract_text=words))
+
+
+def check_masks_and_pictures_that_are_odd():
+    """A mask without a batch, as some nodes give; what is not finite; fewer and more pictures than the batch has."""
+    model, adapter, clip_vision = kit.unet(context_dim=768), read_image_adapter(adapter_tensors(), "own"), tower()
+    mask = torch.rand(30, 50)
+    assert torch.equal(draw(apply(model, adapter, clip_vision, mask=mask)), draw(apply(model, adapter, clip_vision, mask=mask[None])))
+    assert "not finite" in message(lambda: apply(model, adapter, clip_vision, image=pictures(1) * float("nan")))
+    assert "mask holds numbers that are not finite" in message(lambda: apply(model, adapter, clip_vision, mask=mask / 0))
+    one, two = (draw(apply(model, adapter, clip_vision, image=pictures(3)[:n], combine="one per picture"), latent=torch.zeros(3, 4, 8, 8)) for n in (1, 2))
+    assert_same(two[::2], one[::2])
+    assert_differs(two[1], one[1])
+    assert draw(apply(model, adapter, clip_vision, image=pictures(5), combine="one per picture")).isfinite().all()
+
+
+def check_a_second_prompt():
+    """Concord_DecoupledPrompt: the model's own keys and values; what would be left out silently is refused."""
+    model, words = kit.unet(context_dim=768), lambda seed=5, **keys: kit.conditioning(seed, width=768, **keys)
+    apply = lambda tokens, model=model, **more: kit.run_node("Concord_DecoupledPrompt", model=model, tokens=tokens, start_percent=0.0, end_percent=1.0,
+                                                             **{"weight": 0.5} | more)[0]
+    first = draw(apply(words()))
+    assert_differs(first, draw(model))
+    assert_differs(first, draw(apply(words(), tokens_negative=words(6))))
+    assert_differs(first, draw(apply(words() + words(6, tokens=154))))
+    assert torch.equal(draw(apply(words(), weight=0.0)), draw(model)) and torch.equal(draw(apply(words(), layer_weights="0:0")), draw(model))
+    assert_same(draw(apply(words(), mask=torch.ones(9, 9))), first)
+    assert "tokens 64 wide, a Stable Diffusion 1.x model reads 768" in message(lambda: apply(kit.conditioning(5)))
+    assert "no entry at all" in message(lambda: apply([])) and "no entry at all" in message(lambda: apply(words(), tokens_negative=[]))
+    assert "its own area" in message(lambda: apply(words(area=(4, 4, 0, 0)))) and "its own start_percent" in message(lambda: apply(words(start_percent=0.2)))
+    assert "3, 2 images" in message(lambda: apply([[words()[0][0].expand(n, -1, -1), {}] for n in (3, 2)]))
+    assert "'30:1' in the layer weights" in message(lambda: apply(words(), layer_weights="30:1"))
 
 
 def check_strength_zero_and_clones():
@@ -144,39 +171,3 @@ def check_folder():
     said = message(lambda: host.read_adapter("c.bin"))
     assert "c.bin" in said and str(place) in said and "b.bin" in said
     assert "cannot be read" in message(lambda: host.read_adapter("b.bin"))
-
-
-def check_every_site_fires():
-    """16 in Stable Diffusion 1.x, 70 in XL, each with its own published number, the middle last."""
-    deep = dict(transformer_depth=[0, 0, 2, 2, 10, 10], transformer_depth_output=[0, 0, 0, 2, 2, 2, 10, 10, 10], transformer_depth_middle=10)
-    for widths, model, down, mid in ((WIDTHS, kit.unet(), 6, 1), (WIDE, kit.unet(sdxl=True, **deep), 24, 10)):
-        asked, count = Numbered(widths), len(widths)
-        edits = image_prompt(torch.ones(1, 4, 64), None, asked)
-        kit.sample(host.attach(model, *edits), kit.conditioning(1), kit.conditioning(2), torch.zeros(1, 4, 8, 8), steps=2)
-        assert sorted(asked.numbers) == list(range(count)), "once each, in a run of two steps"
-        order = {number: place for place, number in enumerate(asked.numbers)}
-        assert [order[number] for number in range(count - mid, count)] == list(range(down, down + mid)), "the middle runs after the way down, and is numbered last"
-
-
-def check_costs():
-    """A step with an adapter: one more attention a site and nothing else that is heavy; a step without its part of the run: nothing at all."""
-    model, adapter = kit.unet(context_dim=768), read_image_adapter(adapter_tensors(), "own")
-    mask = torch.rand(1, 40, 40)
-
-    def step(patched) -> dict:
-        """Operations of the third step of a run: those of three steps without those of two."""
-        counted = []
-        for steps in (2, 3):
-            with Counter() as counter:
-                draw(watched(patched, counter.counts), steps=steps)
-            counted.append(counter.counts)
-        return {name: counted[1][name] - counted[0][name] for name in set(counted[0]) | set(counted[1])}
-
-    draw(model)  # what a process does once is not counted
-    plain, pictured = step(model), step(apply(model, adapter, tower(), mask=mask))
-    for name in ("linear", "resize", "sync"):
-        assert pictured.get(name, 0) == plain.get(name, 0), name
-    assert pictured["attention"] == plain["attention"] + 16, (plain, pictured)
-    early = apply(model, adapter, tower(), mask=mask, end_percent=0.01)
-    assert (never := step(early)) == plain, (plain, never)
-    assert_same(draw(early, steps=1), draw(apply(model, adapter, tower(), mask=mask), steps=1))

@@ -16,9 +16,9 @@ def with_node(node, *settings):
 
 def assert_both_act(technique, theirs, canvas=None, tolerance: float = 1e-5):
     """Either order gives the same, and it is neither of the two alone."""
-    below, above = run(technique.apply(theirs(plain())), canvas), run(theirs(technique.apply(plain())), canvas)
+    below, above = run(technique.typical(theirs(plain())), canvas), run(theirs(technique.typical(plain())), canvas)
     assert_same(below, above, tolerance)
-    assert_differs(below, run(technique.apply(plain()), canvas))
+    assert_differs(below, run(technique.typical(plain()), canvas))
     assert_differs(below, run(theirs(plain()), canvas))
 
 
@@ -54,7 +54,7 @@ def check_hyper_tile():
     tiles = with_node(nodes_hypertile.HyperTile, 1, 2, 0, False)
     big = latent(2, 32, 32)
     try:
-        run(STYLE.apply(tiles(plain())), big)
+        run(STYLE.typical(tiles(plain())), big)
     except ConcordError as error:
         assert "changed the batch" in str(error) and "\n" not in str(error)
     else:
@@ -63,6 +63,6 @@ def check_hyper_tile():
 
 def check_fixed_seeds_repeat():
     """All that is above leaves the process as it was."""
-    first = run(STYLE.apply(plain()))
-    run(with_node(nodes_pag.PerturbedAttentionGuidance, 3.0)(STYLE.apply(plain())))
-    assert torch.equal(run(STYLE.apply(plain())), first)
+    first = run(STYLE.typical(plain()))
+    run(with_node(nodes_pag.PerturbedAttentionGuidance, 3.0)(STYLE.typical(plain())))
+    assert torch.equal(run(STYLE.typical(plain())), first)

@@ -37,7 +37,7 @@ def check_other_families():
     assert "v-prediction" in refusal(v_prediction)
 
 
-def check_flux():
+def flux():
     config = dict(image_model="flux", in_channels=16, out_channels=16, vec_in_dim=32, context_in_dim=64, hidden_size=64, mlp_ratio=2.0, num_heads=2, depth=1,
                   depth_single_blocks=1, axes_dim=[8, 12, 12], theta=10000, qkv_bias=True, guidance_embed=False, patch_size=2, dtype=torch.float32)
     from comfy.ldm.flux.model import FluxParams
@@ -46,7 +46,11 @@ def check_flux():
     family = comfy.supported_models.Flux(config)
     family.set_inference_dtype(torch.float32, None)
     model = family.get_model({}, "", device="cpu")
-    assert "Flux" in refusal(comfy.model_patcher.ModelPatcher(model, load_device=torch.device("cpu"), offload_device=torch.device("cpu")))
+    return comfy.model_patcher.ModelPatcher(model, load_device=torch.device("cpu"), offload_device=torch.device("cpu"))
+
+
+def check_flux():
+    assert "Flux" in refusal(flux())
 
 
 def check_reference_outside_the_batch():
@@ -58,11 +62,11 @@ def check_reference_outside_the_batch():
         assert "batch" in str(error) and "5" in str(error)
     else:
         raise AssertionError("was accepted")
-    run(STYLE.apply(plain()))
+    run(STYLE.typical(plain()))
 
 
 def check_contradicting_settings():
-    twice = (host.attach(STYLE.apply(plain())[0], *style_aligned(adain="qkv")), *plain()[1:])
+    twice = (host.attach(STYLE.typical(plain())[0], *style_aligned(adain="qkv")), *plain()[1:])
     try:
         run(twice)
     except ConcordError as error:

@@ -11,7 +11,7 @@ from techniques import CONTROL, STYLE, TECHNIQUES, WINDOWS, assert_differs, asse
 
 def check_joint_or_split_branches():
     for technique in TECHNIQUES:
-        assert_same(*joint_and_split(technique.apply(plain())))
+        assert_same(*joint_and_split(technique.typical(plain())))
     assert_same(*joint_and_split(ours(plain()), steps=2))
 
 
@@ -19,7 +19,7 @@ def check_odd_sizes():
     for height, width in ((5, 9), (11, 7), (8, 8)):
         for technique in (STYLE, CONTROL, WINDOWS):
             canvas = latent(2, height, width)
-            assert run(technique.apply(plain()), canvas).shape == canvas.shape
+            assert run(technique.typical(plain()), canvas).shape == canvas.shape
 
 
 def check_four_images_in_two_groups():
@@ -28,7 +28,7 @@ def check_four_images_in_two_groups():
     four = (host.attach(model(), *style_aligned(), lanes=roles), *plain()[1:])
     canvas = torch.randn(4, 4, 8, 8, generator=torch.Generator().manual_seed(3))
     whole = kit.sample(*four, {"samples": canvas, "batch_index": [0, 1, 2, 3]}, steps=2)
-    pair = kit.sample(*STYLE.apply(plain()), {"samples": canvas[2:], "batch_index": [2, 3]}, steps=2)
+    pair = kit.sample(*STYLE.typical(plain()), {"samples": canvas[2:], "batch_index": [2, 3]}, steps=2)
     assert_same(whole[2:], pair)
 
 
@@ -84,6 +84,6 @@ def check_noise_mask_and_partial_denoising():
 
 def check_sdxl():
     setup = kit.unet(sdxl=True), kit.conditioning(1), kit.conditioning(2)
-    patched = STYLE.apply(WINDOWS.apply(setup))
+    patched = STYLE.typical(WINDOWS.typical(setup))
     assert_differs(run(patched), run(setup))
     assert_same(*joint_and_split(patched))

@@ -1,30 +1,18 @@
-"""What the contract scripts share: small models, the techniques with typical and neutral settings, and counters."""
+"""What the contract scripts share: the rows of tests/contract in this host, small models, and comparisons."""
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 
 import hostkit as kit
 import torch
 from concord.hosts.comfy import host
-from concord.processors.attention.image_prompt import image_prompt
-from concord.processors.attention.style_aligned import reference_lane, style_aligned
 from concord.processors.edit import AttentionEdit, Order
-from concord.processors.features.controlnet import ControlResiduals
-from concord.processors.prediction.multidiffusion import multidiffusion
 from concord.processors.program import Segment, Term
+from technique_rows import ROWS, Kit, Setup
 
-Setup = tuple  # model, positive, negative
-
-
-@dataclass(frozen=True)
-class Technique:
-    """apply and neutral: setup -> setup."""
-
-    name: str
-    apply: Callable[[Setup], Setup]
-    neutral: Callable[[Setup], Setup]
+KIT = Kit(host, lambda: control_net())
+TECHNIQUES = tuple(row(KIT) for row in ROWS)
+STYLE, WINDOWS, CONTROL, PICTURE = TECHNIQUES[:4]
 
 
 @cache
@@ -37,40 +25,13 @@ def control_net():
     return kit.control_net()
 
 
-def hint():
-    return torch.rand(1, 64, 64, 3, generator=torch.Generator().manual_seed(5))
-
-
-def attached(*edits, lanes=None) -> Callable[[Setup], Setup]:
-    return lambda setup: (host.attach(setup[0], *edits, lanes=lanes), *setup[1:])
-
-
-def prompted(weight: float) -> Callable[[Setup], Setup]:
-    """Random image tokens through the model's own projections, others for the negative."""
-    random = lambda seed: torch.randn(1, 4, 64, generator=torch.Generator().manual_seed(seed))
-    return attached(*image_prompt(random(7), random(8), weight=weight))
-
-
-def controlled(strength: float) -> Callable[[Setup], Setup]:
-    return lambda setup: (setup[0], *host.apply_control(*setup[1:], control_net(), hint(), ControlResiduals(strength=strength)))
-
-
-TECHNIQUES = (
-    Technique("StyleAligned", attached(*style_aligned(), lanes=reference_lane()), attached(*style_aligned(share=False, adain=""))),
-    Technique("MultiDiffusion", attached(*multidiffusion((8, 8), (4, 4))), attached(*multidiffusion((64, 64), (8, 8)))),
-    Technique("ApplyControlNet", controlled(0.7), controlled(0.0)),
-    Technique("DecoupledCrossAttn", prompted(0.8), prompted(0.0)),
-)
-STYLE, WINDOWS, CONTROL, PICTURE = TECHNIQUES
-
-
 def plain() -> Setup:
     return model(), kit.conditioning(1), kit.conditioning(2)
 
 
 def everything(setup: Setup) -> Setup:
     for technique in TECHNIQUES:
-        setup = technique.apply(setup)
+        setup = technique.typical(setup)
     return setup
 
 
