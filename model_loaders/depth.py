@@ -30,6 +30,8 @@ def read_depth(folder: str | Path) -> DepthModel:
     if kind not in ("depth_anything", "dpt"):
         raise ConcordError(f"{folder.name} holds a {kind or 'nameless'} model, not one for depth that is supported. {FITS}")
     backbone = config.get("backbone_config") or {}
+    if not isinstance(backbone, dict):
+        raise ConcordError(f"{folder.name}/{CONFIG} cannot be understood: its backbone_config is {backbone!r}. {FITS}")
     if config.get("backbone") or config.get("use_pretrained_backbone") or str(backbone.get("model_type", "")).startswith("timm"):
         raise ConcordError(f"{folder.name} takes parts of its network from elsewhere (its config.json names a backbone), and nothing is fetched. {FITS}")
     wants = _wants(_json(folder / PICTURES), folder.name)
@@ -48,28 +50,45 @@ def _network(folder: Path, kind: str) -> Any:
     try:
         loaded: Any = network_class.from_pretrained(folder, local_files_only=True, use_safetensors=True, trust_remote_code=False,
                                                     ignore_mismatched_sizes=True, output_loading_info=True)  # told below, in our words
-    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+    except (SafetensorError, OSError) as error:
         raise ConcordError(f"{folder.name}/{WEIGHTS} cannot be read ({_first_line(error)}). "
                            "The download is probably incomplete: fetch the folder again") from error
+    except Exception as error:  # transformers raises all kinds for settings that make no sense
+        raise ConcordError(f"{folder.name}/{CONFIG} describes no network that can be built ({_first_line(error)}). {FITS}") from error
     network, told = loaded
-    if lacking := [str(key) for key in (*told["missing_keys"], *told["mismatched_keys"])]:
+    if lacking := [*told["missing_keys"], *(key for key, *_ in told["mismatched_keys"])]:
         raise ConcordError(f"{folder.name}/{WEIGHTS} does not fit its {CONFIG}: {len(lacking)} tensors are missing or of another shape, "
-                           f"first {sorted(lacking)[0]}. {FITS}")
+                           f"first {min(lacking)}. {FITS}")
     return network.float().requires_grad_(False).eval()
 
 
 def _wants(settings: dict[str, Any], name: str) -> DepthInput:
     """What a DPT image processor does to pictures; settings that it has not are refused rather than passed over."""
-    size = settings.get("size", {"height": 384, "width": 384})
-    size = {"height": size, "width": size} if isinstance(size, int) else size
-    kernel = KERNELS.get(settings.get("resample", 3))
-    unusual = [key for key, usual in (("do_resize", True), ("do_rescale", True), ("do_normalize", True), ("do_pad", False))
-               if bool(settings.get(key, usual)) != usual]  # fmt: skip
-    if unusual or kernel is None or not {"height", "width"} <= set(size):
-        asked = ", ".join(f"{key} {settings.get(key)}" for key in (unusual or ["size", "resample"]))
-        raise ConcordError(f"{name}/{PICTURES} asks for something that is not supported: {asked}. {FITS}")
-    return DepthInput(size["height"], size["width"], bool(settings.get("keep_aspect_ratio", False)), settings.get("ensure_multiple_of") or 1, kernel,
-                      tuple(settings.get("image_mean") or (0.5,) * 3), tuple(settings.get("image_std") or (0.5,) * 3))
+    setting = lambda key, default: default if settings.get(key) is None else settings[key]
+    size, kernel, multiple = setting("size", 384), setting("resample", 3), setting("ensure_multiple_of", 1)
+    factor, mean, deviation = setting("rescale_factor", 1 / 255), setting("image_mean", [0.5] * 3), setting("image_std", [0.5] * 3)
+    height, width = (size.get("height"), size.get("width")) if isinstance(size, dict) else (size, size)
+    understood = {
+        "do_resize": setting("do_resize", True), "do_rescale": setting("do_rescale", True), "do_normalize": setting("do_normalize", True),
+        "do_pad": not setting("do_pad", False), "size": _count(height) and _count(width), "resample": _count(kernel) and kernel in KERNELS,
+        "ensure_multiple_of": _count(multiple), "rescale_factor": _number(factor) and abs(255 * factor - 1) < 0.01,
+        "image_mean": _colour(mean), "image_std": _colour(deviation) and all(deviation),
+    }  # fmt: skip
+    if unusual := [f"{key} {settings.get(key)}" for key, fits in understood.items() if not fits]:
+        raise ConcordError(f"{name}/{PICTURES} asks for something that is not supported: {', '.join(unusual)}. {FITS}")
+    return DepthInput(height, width, bool(setting("keep_aspect_ratio", False)), multiple, KERNELS[kernel], tuple(mean), tuple(deviation))
+
+
+def _count(value: Any) -> bool:
+    return isinstance(value, int) and value > 0
+
+
+def _colour(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 3 and all(map(_number, value))
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float))
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -22,12 +22,12 @@ def read_soft_edge(path: str | Path) -> DexiNed:
         network = DexiNed(pretrained=False)
     wanted = network.state_dict()
     counts = {name: torch.zeros((), dtype=torch.long) for name in wanted if name.endswith("num_batches_tracked")}  # for training only
+    refused = f"{path.name} is not a DexiNed file: "
     for name in sorted(wanted.keys() - counts.keys()):
-        no_edges = f"{path.name} is not a DexiNed file: "
         if name not in tensors:
-            raise ConcordError(f"{no_edges}it has no {name} (it has {', '.join(sorted(tensors)[:4]) or 'no named tensors'}). {FITS}")
+            raise ConcordError(f"{refused}it has no {name} (it has {', '.join(sorted(tensors)[:4]) or 'no named tensors'}). {FITS}")
         if tensors[name].shape != wanted[name].shape:
-            raise ConcordError(f"{no_edges}its {name} is {tuple(tensors[name].shape)}, {tuple(wanted[name].shape)} was expected. {FITS}")
+            raise ConcordError(f"{refused}its {name} is {tuple(tensors[name].shape)}, {tuple(wanted[name].shape)} was expected. {FITS}")
     exact = {name: (counts | tensors)[name].to(tensor.dtype) for name, tensor in wanted.items()}
     network.load_state_dict(exact, assign=True)
     return network.requires_grad_(False).eval()

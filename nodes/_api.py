@@ -1,4 +1,5 @@
-"""What node files import: `io` and `ui` (ComfyUI's node schema, or our stand-in of it), `host()` (the adapter that does the work) and `model_files()`.
+"""What node files import: `io` and `ui` (ComfyUI's node schema, or our stand-in of it), `host()` (the adapter that does the work), `model_files()`
+and `schedulers()`.
 
 The only file that imports `comfy_api`. A pack is loaded by ComfyUI after `comfy_api.latest`; where that is not loaded we do not run inside
 ComfyUI, even if it could be imported. Arguments of schemas and inputs that an older ComfyUI does not know yet are left out: it would refuse
@@ -28,6 +29,13 @@ def model_files(folder: str) -> list[str]:
     if IN_COMFYUI:
         return import_module("..hosts.comfy.folders", __package__).names(folder)
     return import_module("..hosts.diffusers.graph.context", __package__).current().names(folder)
+
+
+def schedulers() -> list[str]:
+    """The schedulers that the host knows, for a combo."""
+    if IN_COMFYUI:
+        return list(import_module("comfy.samplers").KSampler.SCHEDULERS)
+    return list(import_module("..hosts.diffusers.sigmas", __package__).SCHEDULERS)
 
 
 class PortableIO:
@@ -71,4 +79,4 @@ else:
     from . import _schema as ui
     from ._schema import ComfyExtension
 
-__all__ = ["ComfyExtension", "IN_COMFYUI", "PortableIO", "host", "io", "model_files", "ui"]
+__all__ = ["ComfyExtension", "IN_COMFYUI", "PortableIO", "host", "io", "model_files", "schedulers", "ui"]

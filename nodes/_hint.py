@@ -20,7 +20,7 @@ def hint(tooltip: str) -> Any:
     return io.Image.Output(display_name="hint", tooltip=tooltip)
 
 
-def shown(node: type, image: Tensor, make: Callable[[Tensor], Tensor]) -> io.NodeOutput:
-    """What `make` ([B, 3, y, x] -> [B, 1|3, y, x]) gives for a batch [B, y, x, C], with its preview."""
-    made = host().make_hints(make, image)
+def shown(node: type, image: Tensor, make: Callable[..., Tensor], model: Any = None) -> io.NodeOutput:
+    """What `make` ([B, 3, y, x] -> [B, 1|3, y, x]) gives for a batch [B, y, x, C], with its preview; of a model that it needs it gets the network first."""
+    made = host().make_hints(make, image, model)
     return io.NodeOutput(made, ui=ui.PreviewImage(made, cls=node))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from ..processors.images.depth import depth_hint
-from ._api import host, io
+from ._api import io
 from ._hint import CATEGORY, hint, picture, shown
 
 
@@ -20,6 +20,8 @@ class Depth(io.ComfyNode):
 
     @classmethod
     def execute(cls, depth_model, image) -> io.NodeOutput:
-        network = host().run_module(depth_model.network)
-        predict = lambda pictures: network(pictures.to(network.dtype)).predicted_depth
-        return shown(cls, image, lambda pictures: depth_hint(predict, pictures, depth_model.wants, depth_model.metres))
+        def make(network, pictures):
+            predict = lambda prepared: network(prepared.to(network.dtype)).predicted_depth
+            return depth_hint(predict, pictures, depth_model.wants, depth_model.metres)
+
+        return shown(cls, image, make, depth_model.network)

@@ -5,6 +5,7 @@ from ..processors.attention.word_report import report
 from ..processors.attention.word_windows import lanes_of
 from ..processors.conditions.lanes import grouped, one_per_sample, roles
 from ..processors.errors import ConcordError
+from ..processors.latents.follow import follow_bank, start_at_bank
 from ..processors.latents.local_blend import local_blend
 from ..processors.rows import WORDS
 from ..processors.words import mark
@@ -42,6 +43,10 @@ class PromptToPrompt(io.ComfyNode):
                 io.String.Input("keep_words", default="", optional=True, tooltip="Words whose place stays the source even where the words above reach. Needs words above."),
                 io.Float.Input("blend_threshold", default=0.3, min=0.0, max=1.0, step=0.01, optional=True, tooltip="How much a place must be looked at to count. Higher changes less of the picture."),
                 io.Float.Input("blend_start", default=0.2, min=0.0, max=1.0, step=0.001, optional=True, tooltip="From which part of the run on the rest stays the source."),
+                io.String.Input("beside", multiline=True, default="", optional=True,
+                                tooltip="Prompts of further pictures that stand after the targets and take no part, one a line: a reference for StyleAligned, for instance."),
+                io.Custom("CONCORD_BANK").Input("bank", optional=True,
+                                                tooltip="A real picture as the source: the bank of DDIM Inversion, made with the source's prompt. Give the sampler the steps, the scheduler and the size of the inversion."),
             ],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="The model that draws all of them. Use it with the two outputs below."),
@@ -53,15 +58,19 @@ class PromptToPrompt(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, clip, latent, source, targets, mode, cross_replace, layout_start, layout_end, layout_layers, word_weights="", blend_words="", keep_words="",
-                blend_threshold=0.3, blend_start=0.2) -> io.NodeOutput:
-        texts = [source, *(line for line in targets.splitlines() if line.strip())]
-        if len(texts) < 2:
+                blend_threshold=0.3, blend_start=0.2, beside="", bank=None) -> io.NodeOutput:
+        changed, others = ([line for line in text.splitlines() if line.strip()] for text in (targets, beside))
+        if not changed:
             raise ConcordError("there is no target; write at least one changed prompt, one a line")
+        texts = [source, *changed, *others]
         groups, read = len(latent["samples"]), [host().read_prompt(clip, text) for text in texts]
-        prompts = [prompt.longer(max(p.chunks for p in read)) for prompt in read]
+        original, *variants = (prompt.longer(max(p.chunks for p in read)) for prompt in read[: 1 + len(changed)])
         told = one_per_sample([host().encode_prompt(clip, text) for text in texts], groups, host().encode_prompt(clip, "")[0][0])
-        edits = prompt_to_prompt(prompts[0], prompts[1:], mode, groups, cross_replace, (layout_start, layout_end), LAYERS[layout_layers], word_weights, mark(prompts))
-        blend = local_blend(lanes_of(blend_words, prompts), lanes_of(keep_words, prompts), blend_threshold, start=blend_start, count=host().cross_attentions(model)[0])
-        model = host().attach(model, *edits, *blend, lanes=roles(groups, len(texts) - 1))
-        positive = [[tokens, {**keys, WORDS: mark(prompts)}] for tokens, keys in told]
-        return io.NodeOutput(model, positive, grouped(latent, len(texts)), report(prompts[0], prompts[1:], edits))
+        name, window = mark((original, *variants)), (layout_start, layout_end)
+        edits = prompt_to_prompt(original, variants, mode, groups, cross_replace, window, LAYERS[layout_layers], word_weights, name, len(others))
+        blended, kept = ((*lanes_of(text, (original, *variants)), *[()] * len(others)) for text in (blend_words, keep_words))
+        blend = local_blend(blended, kept, blend_threshold, start=blend_start, count=host().cross_attentions(model)[0], mark=name)
+        follows = () if bank is None else (*follow_bank(bank, frozenset({"source"})), *start_at_bank(bank))
+        model = host().attach(model, *edits, *blend, *follows, lanes=roles(groups, len(changed), beside=len(others)))
+        positive = [[tokens, {**keys, WORDS: name}] for tokens, keys in told]
+        return io.NodeOutput(model, positive, grouped(latent, len(texts)), report(original, variants, edits))

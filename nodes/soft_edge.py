@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from ..processors.images.soft_edge import soft_edges
-from ._api import host, io
+from ._api import io
 from ._hint import CATEGORY, hint, picture, shown
 
 
@@ -24,5 +24,4 @@ class SoftEdge(io.ComfyNode):
 
     @classmethod
     def execute(cls, soft_edge_model, image, safe) -> io.NodeOutput:
-        network = host().run_module(soft_edge_model)
-        return shown(cls, image, lambda pictures: soft_edges(network, pictures, safe))
+        return shown(cls, image, lambda network, pictures: soft_edges(network, pictures, safe), soft_edge_model)

@@ -57,10 +57,10 @@ class ImageAdapter(nn.Module):
             self.ip_adapter[number].to_k_ip.weight.data.copy_(attention.to_k.weight)
             self.ip_adapter[number].to_v_ip.weight.data.copy_(attention.to_v.weight)
 
-    def attach(self, unet: nn.Module) -> None:
+    def attach(self, unet: nn.Module, weight: float = 1.0) -> None:
         """From here on `unet` reads the last four of its text states as image tokens."""
         for number, attention in cross_attentions(unet).items():
-            attention.set_processor(Decoupled(self.ip_adapter[number]))
+            attention.set_processor(Decoupled(self.ip_adapter[number], weight))
 
 
 def cross_attentions(unet: Any) -> dict[str, Any]:

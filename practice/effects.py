@@ -20,6 +20,7 @@ from ..processors.attention.style_aligned import reference_lane, style_aligned
 from ..processors.features.controlnet import ControlResiduals
 from ..processors.prediction.multidiffusion import multidiffusion
 from .drawing import render
+from .editing_effects import appearance_kept, layout_kept, round_trip
 from .guided_effects import carried, confined_hint, confined_reference
 from .judge import Judge
 from .measure import overlap
@@ -108,12 +109,17 @@ def report(studio: Studio, pictures: int) -> Iterator[tuple[str, dict[str, dict[
     strengths = (0.0, 0.25, 0.5, 0.75, 1.0)
     yield ("ApplyControlNet: overlap with the outlined object, over strength",
            {f"strength {strength:g}": {"overlap": outline_overlap(studio, pictures, strength)["with"]} for strength in strengths})
-    yield "ApplyControlNet under a mask of the left half: overlap with the outlined object of each half", confined_hint(studio, pictures)
+    yield "ApplyControlNet under a mask of the left half: share of objects that have the outlined shape", confined_hint(studio, pictures)
     ways: dict[str, dict[str, Any]] = {"without": {"weight": 0.0}, **{kind: {"weight_type": kind} for kind in ("linear", "style transfer", "composition")}}
     yield ('DecoupledCrossAttn: share of pictures of "a shape" that are like the reference',
            {name: carried(studio, pictures, **how) for name, how in ways.items()})
     yield "DecoupledCrossAttn under a mask of the left half: share of objects that have the reference's colour", confined_reference(studio, pictures)
     yield "StyleAligned: share of the pairs of a batch of 4 that differ", style_spread(studio, pictures)
+    yield ("Prompt-to-Prompt, a colour swapped: overlap with the source's object, and share that has the new colour",
+           {"off": layout_kept(studio, pictures, 0, 0), "words": layout_kept(studio, pictures, 0.8, 0), "words and layout": layout_kept(studio, pictures)})
+    yield ("MasaCtrl, another place: share of pictures that look like the source, and that stand where asked",
+           {"off": appearance_kept(studio, pictures, 1.0), "from a tenth of the run": appearance_kept(studio, pictures)})
+    yield "DDIM inversion: the way back misses the picture by", {f"{steps} steps": round_trip(studio, max(2, pictures // 4), steps) for steps in (10, 20, 50)}
     yield "MultiDiffusion: a canvas three times as wide as the model's size", seams(studio, max(2, pictures // 3))
 
 

@@ -13,24 +13,24 @@ from ..processors.edit import Edit
 from ..processors.features.controlnet import ControlResiduals
 from .drawing import render
 from .judge import Judge, find
-from .measure import overlap
 from .studio import Studio, look
 from .world import SHAPES, Scene, Thing, random_scene
 
 
 def confined_hint(studio: Studio, pictures: int) -> dict[str, dict[str, float]]:
-    """Two outlines in one hint. Overlap (IoU) of what is drawn in each half with the object whose outline stands there: without the hint, with it,
+    """Two outlines in one hint, for a prompt that names no shapes. Share of objects that have the outlined shape, in each half: without the hint, with it,
     and with a mask that shows the model its left half only."""
-    control_net, left = host.practice_control_net(), _left_half()
-    found: dict[str, list[tuple[float, float]]] = {}
+    judge, control_net = Judge.load(), host.practice_control_net()
+    found: dict[str, list[list[bool]]] = {}
     for seed in range(pictures):
-        scene = _two_objects(seed)
-        drawn, words = render(scene), studio.encode("a shape and a shape")
-        truth = drawn.masks.amax(0)[None]
-        for name, edit in (("without", ControlResiduals(strength=0)), ("with", ControlResiduals()), ("masked", ControlResiduals(mask=left))):
-            image = studio.draw(studio.model, *host.apply_control(words, studio.empty, control_net, drawn.sockets()[1], edit), seed=seed)
-            found.setdefault(name, []).append((overlap(image[..., :64], truth[..., :64]), overlap(image[..., 64:], truth[..., 64:])))
-    return {name: dict(zip(("left", "right"), torch.tensor(values).mean(0).tolist(), strict=True)) for name, values in found.items()}
+        scene, words = _two_objects(seed), studio.encode("a shape on the left and a shape on the right")
+        hint = render(scene).sockets()[1]
+        for name, edit in (("without", ControlResiduals(strength=0)), ("with", ControlResiduals()), ("masked", ControlResiduals(mask=_left_half()))):
+            image = studio.draw(studio.model, *host.apply_control(words, studio.empty, control_net, hint, edit), seed=seed)[0]
+            drawn = [find(image, half) for half in ("left", "right")]
+            found.setdefault(name, []).append([one is not None and judge.names([one.cut])[0][0] == thing.shape
+                                               for one, thing in zip(drawn, scene.things, strict=True)])
+    return _halves(found)
 
 
 def carried(studio: Studio, pictures: int, **choices: object) -> dict[str, float]:
@@ -58,14 +58,18 @@ def confined_reference(studio: Studio, pictures: int) -> dict[str, dict[str, flo
             image = studio.draw(host.attach(studio.model, *prompt_with(scene, **choices)), words, seed=seed)[0]
             seen = [find(image, half) for half in ("left", "right")]
             found.setdefault(name, []).append([one is not None and judge.names([one.cut])[0][2] == colour for one in seen])
-    return {name: dict(zip(("left", "right"), torch.tensor(values).float().mean(0).tolist(), strict=True)) for name, values in found.items()}
+    return _halves(found)
 
 
 def prompt_with(scene: Scene, **choices: object) -> tuple[Edit, ...]:
     """The practice adapter looking at a scene."""
     adapter = host.practice_adapter()
-    tokens, negative = adapter.encode(adapter.vision.encode_image(render(scene).sockets()[0])[adapter.needs])
-    return image_prompt(tokens, negative, adapter, **choices)
+    tokens = adapter.encode(adapter.vision.encode_image(render(scene).sockets()[0])[adapter.needs])
+    return image_prompt(tokens, adapter.nothing(), adapter, **choices)
+
+
+def _halves(found: dict[str, list[list[bool]]]) -> dict[str, dict[str, float]]:
+    return {name: dict(zip(("left", "right"), torch.tensor(values).float().mean(0).tolist(), strict=True)) for name, values in found.items()}
 
 
 def _left_half() -> Tensor:

@@ -36,9 +36,10 @@ class Studio:
     def empty(self) -> list:
         return self.encode("")
 
-    def draw(self, model: Any, positive: list, negative: list | None = None, seed: int = 1, samples: int = 1, size: tuple[int, int] = (CELLS, CELLS)) -> Tensor:
-        """Pictures [n, 3, y, x] 0..1; size: latent cells (h, w)."""
-        latent = {"samples": torch.zeros(samples, 4, *size)}
+    def draw(self, model: Any, positive: list, negative: list | None = None, seed: int = 1, samples: int = 1, size: tuple[int, int] = (CELLS, CELLS),
+             latent: dict | None = None) -> Tensor:  # fmt: skip
+        """Pictures [n, 3, y, x] 0..1, of an empty latent (`samples`; size: its cells h, w), or of `latent`."""
+        latent = latent or {"samples": torch.zeros(samples, 4, *size)}
         out = sample(model, seed, self.steps, self.guidance, "dpmpp_2m", "normal", positive, negative or self.empty, latent)
         return self.parts[2].decode(out["samples"]).movedim(-1, 1)
 

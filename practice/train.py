@@ -32,7 +32,7 @@ BUDGETS = {
     "unet": Budget(samples=400_000, batch=32, rate=1.5e-3),
     "controlnet": Budget(samples=50_000, batch=32, rate=1e-3, average=0.99),
     "vision": Budget(samples=120_000, batch=64, rate=2e-3, average=0.99),
-    "adapter": Budget(samples=50_000, batch=32, rate=1e-3, average=0.99),
+    "adapter": Budget(samples=60_000, batch=32, rate=8e-3, average=0.99),
 }
 PICTURES, QUICK_PICTURES, CUTS, QUICK_CUTS = 60_000, 48, 12_000, 200
 

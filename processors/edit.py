@@ -125,8 +125,23 @@ class AttentionEdit(Edit):
         raise NotImplementedError(type(self).__name__)
 
     def read(self, plan: Plan, site: Site, step: Step) -> None:
-        """For sub-order PROBES: called with what the site will compute, all edits done. Keeps what it reads in the run's memory and looks at no device value."""
+        """For sub-order PROBES: told what the site will compute, all edits done. Keeps what it reads in the run's memory and looks at no device value."""
         raise NotImplementedError(type(self).__name__)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ConditionEdit(Edit):
+    """An edit of what the rows of a model call are told."""
+
+    stage = Stage.CONDITIONS
+
+    def say(self, text: Tensor, step: Step) -> Tensor:
+        """What cross-attention reads, [R, M, C], with this edit done. Pure."""
+        return text
+
+    def say_pooled(self, pooled: Tensor, step: Step) -> Tensor:
+        """The pooled texts of SDXL, [R, P], with this edit done. Pure."""
+        return pooled
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -4,12 +4,12 @@ What a run has read lies in its memory, on the device; it is looked at when the 
 """
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from .edit import AttentionEdit, Order
 from .errors import ConcordError
@@ -76,7 +76,7 @@ class WordMaps(Probe):
 
     def read(self, plan: Plan, site: Site, step: Step) -> None:
         found: Found = step.once(self.id, Found)
-        for (branch, _, view, tokens), rows in step.resolve((self.id, "asked"), lambda: tuple(self.asked(step).items())):
+        for (branch, _, view, tokens), rows in step.resolve((self.id, "asked"), lambda: self.asked(step)):
             for group in plan.groups:
                 inside = tuple(row for row in group.rows if row in rows)
                 if inside:
@@ -84,14 +84,13 @@ class WordMaps(Probe):
                     samples = step.run.index[tuple(step.rows[row].sample for row in inside), maps.device]
                     self.add(found, maps, samples, branch, view, site, step)
 
-    def asked(self, step: Step) -> Mapping[Place, tuple[int, ...]]:
+    def asked(self, step: Step) -> tuple[tuple[Place, frozenset[int]], ...]:
         """The rows of this call that are read together."""
-        found: dict[Place, tuple[int, ...]] = {}
+        found: dict[Place, set[int]] = {}
         for i in step.where(self):
             row = step.rows[i]
-            place = row.branch, row.entry, row.view, self.of(row.sample)
-            found[place] = (*found.get(place, ()), i)
-        return found
+            found.setdefault((row.branch, row.entry, row.view, self.of(row.sample)), set()).add(i)
+        return tuple((place, frozenset(rows)) for place, rows in found.items())
 
     def columns(self, group: Group, tokens: tuple[int, ...], site: Site, step: Step) -> Tensor:
         """[R, T + 1, N]: the mean over heads of each token's column, room for tokens that only other samples have, and ones, which count the readings."""
@@ -99,11 +98,10 @@ class WordMaps(Probe):
             raise ConcordError(f"{self.technique} looks for token {max(tokens)} of the prompt, but the prompt at {site} has {group.own.v.shape[-2]}; "
                                "give it the text that the model is told")
         read = columns(group, tokens, once=step.once)
-        read = read.to(torch.promote_types(read.dtype, torch.float32)).mean(1)
-        maps = read.new_zeros(len(read), max(map(len, self.tokens)) + 1, read.shape[1])
-        maps[:, : len(tokens)] = read.mT
-        maps[:, -1] = 1
-        return maps
+        maps = read.to(torch.promote_types(read.dtype, torch.float32)).mean(1).mT
+        if missing := max(map(len, self.tokens)) - len(tokens):
+            maps = pad(maps, (0, 0, 0, missing))
+        return pad(maps, (0, 0, 0, 1), value=1.0)
 
     def add(self, found: Found, maps: Tensor, samples: slice | Tensor, branch: str, view: View | None, site: Site, step: Step) -> None:
         def into(sums: dict, key: tuple, maps: Tensor) -> None:
@@ -118,7 +116,9 @@ class WordMaps(Probe):
         if view is not None:
             down, across = step.once(("onto the canvas", view, site.grid, maps.dtype, maps.device), lambda: onto_canvas(view, site, maps))
             maps = down @ maps @ across.mT
-        into(found.sums, (branch, tuple(maps.shape[-2:])), maps)
+        grid = tuple(maps.shape[-2:])
+        found.levels.setdefault(grid, site.level)
+        into(found.sums, (branch, grid), maps)
 
 
 @dataclass(eq=False)
@@ -126,6 +126,7 @@ class Found:
     """What one probe has read in one run: sums over sites and steps, whose last map counts them."""
 
     sums: dict[tuple[str, Grid], Tensor] = field(default_factory=dict)  # (branch, grid on the canvas) -> [samples, T + 1, h, w]
+    levels: dict[Grid, int] = field(default_factory=dict)  # how often the canvas was halved for a grid
     call: int = -1  # the prediction that `now` is of
     now: dict[tuple[str, View | None, int, Grid], Tensor] = field(default_factory=dict)  # (branch, window, site, grid of the window) -> the same, alone
 

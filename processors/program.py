@@ -7,7 +7,7 @@ Probabilities are never materialised: (P M) V = P (M V), so what a technique doe
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -195,7 +195,8 @@ def total(group: Group, attend: Attend, beside: Tensor | None) -> Tensor:
     return sum(parts[1:], parts[0])
 
 
-def columns(group: Group, tokens: Sequence[int], name: str = "own", attend: Attend = scaled_dot_product_attention, once: Callable = lambda key, make: make()) -> Tensor:
+def columns(group: Group, tokens: Sequence[int], name: str = "own", attend: Attend = scaled_dot_product_attention,
+            once: Callable[[Hashable, Callable[[], Tensor]], Tensor] = lambda key, make: make()) -> Tensor:
     """Probe: how much each query gives to `tokens` of one segment, as the values see it. [R, H, N, T], differentiable.
 
     `once`: a run's, so that what is constant is made once.

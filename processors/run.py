@@ -24,6 +24,7 @@ class Run:
     sigmas: tuple[float, ...] = ()  # the schedule, the last one where sampling ends
     progress_of: Callable[[float], float] | None = None  # sigma -> the host's percent there
     keep: frozenset[str] = frozenset()  # lanes that later calls will ask for
+    cfg: float | None = None  # how strongly the positive is preferred, where the host guides by one number
     weights_of: Callable[[], str] | None = None  # a digest of the model's weights, for what was recorded with others
     memory: dict[Hashable, Any] = field(default_factory=dict)
     index: Index = field(default_factory=Index)
@@ -184,6 +185,13 @@ def rewrite(edits: Sequence[AttentionEdit], plan: Plan, site: Site, step: Step) 
         for edit in group:
             plan = edit.rewrite(plan, site, step)
     return plan
+
+
+def told(step: Step, text: Tensor, pooled: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    """What the rows of a model call are told: text [R, M, C] and, of SDXL, pooled [R, P], with all edits done."""
+    for edit in step.run.program.at(Stage.CONDITIONS, step):
+        text, pooled = edit.say(text, step), None if pooled is None else edit.say_pooled(pooled, step)
+    return text, pooled
 
 
 def at_site(program: Program, site: Site, step: Step) -> tuple[AttentionEdit, ...]:

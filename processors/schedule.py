@@ -54,7 +54,8 @@ class Curve:
         pieces = [piece.strip() for piece in text.replace("\n", ",").split(",") if piece.strip()]
         points = tuple(point(piece, text) for piece in pieces)
         if back := next((f"{a[0]:g} comes before {b[0]:g}" for a, b in pairwise(points) if a[0] >= b[0]), None):
-            raise ConcordError(f"a curve's points must go from the start of the run to its end, but in {text.strip()!r} {back}; write each part of the run once, in order")
+            raise ConcordError(f"a curve's points must go from the start of the run to its end, but in {text.strip()!r} {back}; "
+                               "write each part of the run once, in order")
         return cls(points) if points else None
 
     def at(self, progress: float) -> float:
@@ -83,6 +84,6 @@ def point(piece: str, text: str) -> tuple[float, float]:
     except ValueError:
         progress = value = float("nan")
     if not (0 <= progress <= 1 and isfinite(value)):
-        raise ConcordError(f"{piece!r} in the curve {text.strip()!r} is no point; write the part of the run (0 is the start, 1 the end), a colon and the value, "
-                           "with commas between the points: 0:1, 0.5:0.2, 1:0")
+        raise ConcordError(f"{piece!r} in the curve {text.strip()!r} is no point; write the part of the run (0 is the start, 1 the end), "
+                           "a colon and the value, with commas between the points: 0:1, 0.5:0.2, 1:0")
     return progress, value

@@ -36,12 +36,14 @@ class Stepper:
         elif self.is_at(self.number + 1, sigma):
             self.begin(x)
         elif self.is_at(self.number, sigma):
-            raise ConcordError(f"this sampler asks twice at the start of a step (sigma {sigma:.4g}); {changers(self.run.program)} cannot tell from where it goes on; {FITS}")
+            raise ConcordError(f"this sampler asks twice at the start of a step (sigma {sigma:.4g}); {changers(self.run.program)} cannot tell from where "
+                               f"it goes on; {FITS}")
 
     def leave(self, x: Tensor) -> Tensor:
         """After the sampler: its result, with what is due when the last step is over."""
         if self.number != len(self.run.sigmas) - 2:
-            raise ConcordError(f"this sampler left out step {self.number + 2} of {len(self.run.sigmas) - 1}; {changers(self.run.program)} must see them all; {FITS}")
+            raise ConcordError(f"this sampler left out step {self.number + 2} of {len(self.run.sigmas) - 1}; {changers(self.run.program)} must see "
+                               f"them all; {FITS}")
         return self.after(x)
 
     def is_at(self, number: int, sigma: float) -> bool:

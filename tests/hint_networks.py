@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 PICTURES = {"image_processor_type": "DPTImageProcessor", "do_resize": True, "size": {"height": 56, "width": 56}, "keep_aspect_ratio": True,
-            "ensure_multiple_of": 14, "resample": 3, "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": [0.485, 0.456, 0.406], "do_pad": False,
-            "image_std": [0.229, 0.224, 0.225]}  # fmt: skip
+            "ensure_multiple_of": 14, "resample": 3, "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True, "do_pad": False,
+            "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}  # fmt: skip
 
 
 @cache

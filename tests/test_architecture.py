@@ -47,7 +47,8 @@ def test_imports_point_downwards(path):
             lazy = MODEL_LIBRARIES.get(path.name, ())  # where the network itself is theirs
             assert head in ("concord", "torch", "safetensors", *lazy, *stdlib()), f"loaders need torch and safetensors alone: {name}"
         if not below(path, "hosts") and path.name != "_api.py" and not below(path, "practice"):
-            assert head not in HOST or (below(path, "model_loaders") and head in MODEL_LIBRARIES.get(path.name, ())), f"only hosts/ and nodes/_api.py import a host: {name}"
+            loads_it = below(path, "model_loaders") and head in MODEL_LIBRARIES.get(path.name, ())
+            assert head not in HOST or loads_it, f"only hosts/ and nodes/_api.py import a host: {name}"
         if below(path, "nodes"):
             assert place != "hosts" or path.name == "_api.py", f"nodes reach their host through _api: {name}"
         if below(path, "hosts/comfy"):

@@ -15,6 +15,7 @@ from concord.hosts.diffusers.model import LatentFormat, Model  # noqa: E402
 from concord.hosts.diffusers.noise import start_noise  # noqa: E402
 from concord.hosts.diffusers.sample import sample  # noqa: E402
 from concord.hosts.diffusers.sigmas import run_sigmas  # noqa: E402
+from concord.processors.attention.style_aligned import reference_lane, style_aligned  # noqa: E402
 from concord.processors.features.controlnet import MODES, POSITIVE, ControlResiduals  # noqa: E402
 from concord.processors.schedule import Curve  # noqa: E402
 
@@ -91,6 +92,16 @@ def test_guess_mode_leaves_the_negative_alone():
     assert "control" in positive[0][1] and "control" not in negative[0][1]
     assert torch.equal(run(model, positive, negative, 0.0, 1), run(model, *SAID.values(), 0.0, 1))
     assert far(run(model, positive, negative, 1.0, 1), run(model, *SAID.values(), 1.0, 1)) > 1e-3
+
+
+def test_a_reference_without_the_hint_is_drawn_as_it_would_be_alone():
+    model = host.attach(model_of(False), *style_aligned(), lanes=reference_lane())
+    latent = {"samples": torch.zeros(3, 4, *CANVAS)}
+    draw = lambda *prompts: sample(model, 0, 2, 4.0, "euler", "normal", *prompts, latent)["samples"]
+    apply = lambda lanes: host.apply_control(*SAID.values(), Control(control_net(model.network)), controls.hint(), ControlResiduals(lanes=lanes))
+    plain, free, led = draw(*SAID.values()), draw(*apply((("reference", 0.0),))), draw(*apply(()))
+    assert far(free[0], plain[0]) < 1e-6 < 1e-3 < far(led[0], plain[0])
+    assert far(free[1], plain[1]) > 1e-3 and far(free[2], plain[2]) > 1e-3
 
 
 def test_nothing_is_computed_at_inactive_steps():

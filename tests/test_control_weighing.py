@@ -5,6 +5,7 @@ import pytest
 import torch
 from concord.processors.edit import Program
 from concord.processors.errors import ConcordError
+from concord.processors.features import controlnet
 from concord.processors.features.block_weights import parse_weights
 from concord.processors.features.controlnet import MODES, POSITIVE, ControlResiduals, control_mask
 from concord.processors.features.residuals import Residuals
@@ -96,6 +97,18 @@ def test_masks_of_samples():
     assert made.skips[0][:, 0, 0, 0].tolist() == [0, 1, 0, 0, 1, 0]
     one_hint = ControlResiduals(mask=mask).weigh(Residuals(ones(8, rows=1)), step(rows=rows))  # a map for all rows
     assert torch.equal(one_hint.skips[0], made.skips[0])
+
+
+def test_masks_are_resized_once_a_shape(monkeypatch):
+    sizes = []
+    resize = controlnet.interpolate
+    monkeypatch.setattr(controlnet, "interpolate", lambda t, size, mode: sizes.append(size) or resize(t, size, mode=mode))
+    edit, run = ControlResiduals(mask=torch.rand(1, 64, 64)), Run()
+    for view in (View(0, 0, 8, 8, (8, 16)), View(0, 8, 8, 8, (8, 16))):
+        edit.weigh(SD1, run.step(1.0, ()), view)
+    first = len(sizes)
+    edit.weigh(SD1, run.step(0.5, ()), view)
+    assert len(sizes) == first == 2 * 2 * 4  # views, to the canvas and to the grid, grids
 
 
 def test_lanes_have_weights_of_their_own():

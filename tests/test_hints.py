@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 import torch
 from concord.processors.errors import ConcordError
-from concord.processors.images.batches import hints
+from concord.processors.images.batches import hints, without_network
 
 from .hint_makers import BLACK_WHERE_EVEN, MAKERS, scene
 
@@ -46,10 +46,30 @@ def test_nodes_pictures_of_any_channels_in_pieces(channels, monkeypatch):
     assert torch.equal(whole[..., 0], make(image[..., :3].movedim(-1, 1).expand(-1, 3, -1, -1))[:, 0])
 
 
-def test_what_is_no_picture_is_refused():
-    for wrong in (torch.zeros(20, 30, 3), torch.zeros(0, 20, 30, 3)):
-        with pytest.raises(ConcordError, match="connect an IMAGE"):
-            hints(MAKERS["canny"], wrong, "cpu", lambda first, total: None)
+@pytest.mark.parametrize("shape", [(20, 30, 3), (0, 20, 30, 3), (1, 20, 0, 3), (1, 20, 30, 2), (1, 3, 20, 30)], ids=str)
+def test_what_is_no_picture_is_refused(shape):
+    with pytest.raises(ConcordError, match="connect an IMAGE"):
+        hints(MAKERS["canny"], torch.zeros(shape), "cpu", lambda first, total: None)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_pictures_and_hints_that_are_no_numbers_are_refused_by_their_place(name, monkeypatch):
+    monkeypatch.setattr("concord.processors.images.batches.PIXELS", 1300)
+    image = torch.rand(5, 20, 30, 3, generator=torch.Generator().manual_seed(1))
+    image[3, 7, 7, 1] = float("nan")
+    with pytest.raises(ConcordError, match="picture 3 of the batch .* holds NaN"):
+        hints(MAKERS[name], image, "cpu", lambda first, total: None)
+    with pytest.raises(ConcordError, match="hint of picture 2 of the batch .* NaN"):
+        hints(lambda pictures: pictures / (pictures - image[2, 0, 0, 0]) * 0, image[:3], "cpu", lambda first, total: None)
+
+
+def test_values_beyond_the_range_are_its_ends():
+    image = torch.tensor([-3.0, float("-inf"), 0.5, 2.0, float("inf")]).view(1, 1, 5, 1)
+    assert hints(lambda pictures: pictures, image, "cpu", lambda first, total: None)[0, 0, :, 0].tolist() == [0, 0, 0.5, 1, 1]
+
+
+def test_apples_gpus_leave_counting_to_the_cpu():
+    assert str(without_network("mps")) == "cpu" and str(without_network("cuda:1")) == "cuda:1" and str(without_network("cpu")) == "cpu"
 
 
 def test_whoever_begins_a_piece_may_stop_it():

@@ -1,6 +1,8 @@
 """Edges, details, strokes: known pictures with known answers."""
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from concord.processors.images.canny import canny
 from concord.processors.images.connected import areas, larger, touching
@@ -8,6 +10,7 @@ from concord.processors.images.gradients import sobel, thickened
 from concord.processors.images.high_frequency import high_frequency
 from concord.processors.images.scribble import outlines, scribble
 from concord.processors.images.sobel import sobel_map
+from torch.nn.functional import interpolate
 
 from .hint_makers import scene, square
 
@@ -86,6 +89,24 @@ def test_scribbles_are_few_thick_and_smooth():
     thick = scribble(outlines(square(96, 96)), thickness=8)
     assert 1.5 < thick.sum() / strokes.sum() < 3
     assert not scribble(outlines(square(96, 96)), shortest=1000).any()
+
+
+def test_scribbles_of_a_picture_twice_as_large_are_twice_as_large():
+    """With lengths doubled, as the help page advises for 1024 pixels."""
+    image = scene(1, 128, 160)
+    enlarge = partial(interpolate, scale_factor=2, mode="bicubic")
+    small, large = scribble(outlines(image)), scribble(outlines(enlarge(image), 4.0), 4.0, thickness=8.0, shortest=64)
+    both, either = ((enlarge(small) > 0.5) & (large > 0)).sum(), ((enlarge(small) > 0.5) | (large > 0)).sum()
+    assert both > 0.75 * either and small.mean() > 0.05
+
+
+def test_a_slanted_stroke_that_fades_is_one_stroke():
+    """Its top falls along the way, which must not break it into pieces."""
+    down, right = torch.meshgrid(torch.arange(200.0), torch.arange(200.0), indexing="ij")
+    ridge = torch.exp(-((down - 30 - 0.4 * right) ** 2) / 50) * (1 - right / 250)
+    stroke = scribble(ridge[None, None], smoothness=4, threshold=0.25, thickness=2, shortest=100) > 0
+    places, area = areas(stroke[:, 0])
+    assert area.unique().numel() == 1 and 150 < places.remainder(200).unique().numel()
 
 
 def test_thickened_lines_have_their_width():

@@ -68,8 +68,9 @@ def test_wrong_soft_edge_files_are_refused(dexined_state, tmp_path):
     told = {"evil.pth": "refused", "cut.pth": "incomplete|damaged", "cut.safetensors": "incomplete", "other.pth": "not a DexiNed file.*other.weight",
             "shape.pth": "not a DexiNed file.*block_1.conv1.weight", "list.pth": "no named tensors", "absent.pth": "not there"}  # fmt: skip
     for name, words in told.items():
-        with pytest.raises(ConcordError, match=words):
+        with pytest.raises(ConcordError, match=words) as error:
             read_soft_edge(tmp_path / name)
+        assert "\n" not in str(error.value)
     assert not (tmp_path / "was run").exists()
 
 
@@ -131,6 +132,13 @@ def test_wrong_depth_folders_are_refused(tmp_path):
         ({"weights": None}, "no model.safetensors"), ({"weights": weights[:5000]}, "incomplete"), ({"config": b"{"}, "cannot be read as JSON"),
         ({"config": {**config, "head_hidden_size": 16}}, "does not fit its config.json"), ({"pictures": {**pictures, "do_pad": True}}, "do_pad"),
         ({"config": {**config, "backbone": "resnet50"}}, "nothing is fetched"), ({"config": [1]}, "not settings"),
+        ({"config": {**config, "backbone_config": "dinov2"}}, "backbone_config is 'dinov2'"),
+        ({"config": {**config, "head_hidden_size": "8"}}, "no network that can be built"),
+        ({"config": {**config, "quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True}}}, "no network that can be built"),
+        ({"weights": b"version https://git-lfs.github.com/spec/v1"}, "cannot be read"), ({"pictures": {**pictures, "size": {"shortest_edge": 56}}}, "size"),
+        ({"pictures": {**pictures, "rescale_factor": 1}}, "rescale_factor 1"), ({"pictures": {**pictures, "image_mean": [0.5]}}, "image_mean"),
+        ({"pictures": {**pictures, "image_std": [0, 1, 1]}}, "image_std"), ({"pictures": {**pictures, "resample": "bicubic"}}, "resample bicubic"),
     )):  # fmt: skip
-        with pytest.raises(ConcordError, match=words):
+        with pytest.raises(ConcordError, match=words) as error:
             read_depth(changed(str(number), **files))
+        assert "\n" not in str(error.value) and len(str(error.value)) < 500

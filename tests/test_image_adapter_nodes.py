@@ -71,7 +71,8 @@ def test_from_file_to_model(family, kind, tmp_path):
 def test_no_picture_is_zero_after_normalising_for_hidden_states_and_a_zero_embedding_else():
     (fine,), (coarse,) = (apply(read_image_adapter(content("sd15", kind)), tower()) for kind in ("plus", "base"))
     said = tower().encode(torch.zeros(1, 3, 28, 28)).penultimate_hidden_states
-    assert torch.allclose(fine.negative, fine.projections.projector(said)) and torch.allclose(coarse.negative, coarse.projections.projector(torch.zeros(1, 1024)))
+    assert torch.allclose(fine.negative, fine.projections.projector(said))
+    assert torch.allclose(coarse.negative, coarse.projections.projector(torch.zeros(1, 1024)))
 
 
 def test_the_crop_and_the_sockets_of_other_packs():
@@ -81,7 +82,8 @@ def test_the_crop_and_the_sockets_of_other_packs():
     assert not torch.allclose(own, tokens(raw, tower(), crop="squash"), atol=1e-3)
     bundle = {"clipvision": {"file": "v", "model": tower()}, "ipadapter": {"file": "x.bin", "model": raw}}
     assert torch.equal(own, tokens(raw, tower())) and torch.equal(own, tokens(bundle))
-    for wrong, says in ((None, "got a NoneType"), ({**bundle, "ipadapter": {"file": "x.bin", "model": {"image_proj": raw["image_proj"]}}}, "x.bin is not an image adapter")):
+    half = {**bundle, "ipadapter": {"file": "x.bin", "model": {"image_proj": raw["image_proj"]}}}
+    for wrong, says in ((None, "got a NoneType"), (half, "x.bin is not an image adapter: it has no ip_adapter")):
         with pytest.raises(ConcordError, match=says):
             tokens(wrong, tower())
     with pytest.raises(ConcordError, match="connect Load CLIP Vision with ViT-H"):
@@ -102,9 +104,11 @@ def test_words_are_taken_off_the_single_embedding_only():
 
 def test_a_second_prompt():
     words = [[torch.rand(1, 77, 768), {}], [torch.rand(2, 154, 768), {}]]
-    (edit,) = DecoupledPrompt.execute(model(), words, 0.5, 0.1, 0.9, tokens_negative=words[:1], mask=torch.rand(20, 30), layer_weights="3:0.5").args[0].program.edits
+    made = DecoupledPrompt.execute(model(), words, 0.5, 0.1, 0.9, tokens_negative=words[:1], mask=torch.rand(20, 30), layer_weights="3:0.5").args[0]
+    (edit,) = made.program.edits
     assert (edit.tokens.shape, edit.negative.shape, edit.mask.shape) == ((2, 231, 768), (1, 77, 768), (1, 20, 30))
     assert edit.projections is None and edit.window == (0.1, 0.9) and edit.layer_weights == (0, 0, 0, 0.5, *[0] * 12)
-    for wrong, says in (([], "no entry at all"), ([[torch.rand(1, 77, 64), {}]], "tokens 64 wide"), ([[words[0][0], {"mask": torch.ones(1, 8, 8)}]], "its own mask")):
+    masked = [[words[0][0], {"mask": torch.ones(1, 8, 8)}]]
+    for wrong, says in (([], "no entry at all"), ([[torch.rand(1, 77, 64), {}]], "tokens 64 wide"), (masked, "its own mask")):
         with pytest.raises(ConcordError, match=says):
             DecoupledPrompt.execute(model(), wrong, 0.5, 0.0, 1.0)

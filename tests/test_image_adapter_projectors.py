@@ -106,6 +106,8 @@ def test_keys_and_values_come_in_the_tokens_precision_and_the_weights_stay():
         assert k.dtype == v.dtype == dtype
         assert torch.equal(k, tokens.to(dtype) @ layers["31.to_k_ip.weight"].to(dtype).T)
         assert torch.equal(v, tokens.to(dtype) @ layers["31.to_v_ip.weight"].to(dtype).T)
+    elsewhere = found.project(15, tokens.to("meta"))[0]  # as on a graphics card: the result is there, the weights are not
+    assert elsewhere.device.type == "meta" and all(weight.device.type == "cpu" for pair in found.pairs for weight in pair)
     assert found.pairs[15][0].data_ptr() == layers["31.to_k_ip.weight"].data_ptr()
 
 

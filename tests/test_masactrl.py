@@ -197,7 +197,8 @@ def test_an_empty_window_is_neutral():
         assert not Program.of(masactrl(variant, (1.0, 1.0), **settings))
 
 
-@pytest.mark.parametrize("variant,said", [("masks", "needs masks"), ("words", "needs the words"), ("mixed", "knows no 'mixed'; there are plain, union, masks, words")])
+@pytest.mark.parametrize("variant,said", [("masks", "needs masks"), ("words", "needs the words"),
+                                          ("mixed", "knows no 'mixed'; there are plain, union, masks, words")])
 def test_what_is_missing_is_said(variant, said):
     with pytest.raises(ConcordError, match=said):
         masactrl(variant)

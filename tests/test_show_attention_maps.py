@@ -19,7 +19,8 @@ WORDS = ("cat", "dog", "sky")
 @cache
 def found() -> Maps:
     g = torch.Generator().manual_seed(0)
-    return Maps(WORDS, found={(h, w): (torch.rand(2, 3, h, w, generator=g), often) for (h, w), often in {(4, 6): 10.0, (8, 12): 6.0, (2, 3): 2.0}.items()})
+    often = {(4, 6): 10.0, (8, 12): 6.0, (2, 3): 2.0}
+    return Maps(WORDS, found={grid: (torch.rand(2, 3, *grid, generator=g), often[grid]) for grid in often}, levels={(8, 12): 0, (4, 6): 1, (2, 3): 2})
 
 
 def at(grid, size=(64, 96)):
@@ -95,7 +96,7 @@ def test_what_is_refused():
     with pytest.raises(ConcordError, match="1 pictures of 12 x 8 cells.*drew 2"):
         show(found(), {"samples": latent["samples"][:1]})
     with pytest.raises(ConcordError, match="maps of 6 x 4 and 12 x 8"):
-        show(found(), {"samples": torch.zeros(2, 4, 8, 8)})
+        show(found(), {"samples": torch.zeros(2, 4, 16, 24)})
     with pytest.raises(ConcordError, match="3 pictures for 2 latents"):
         show(found(), latent, image=torch.zeros(3, 64, 96, 3))
 

@@ -21,7 +21,7 @@ Two outlines from two scenes: a heart on the left, a star on the right.
 Try another *mode*, or drag the curve: 0:0, 0.5:1 starts without the hint.""",
     )
     hints = [_hint(graph, "First hint", "heart", "left"), _hint(graph, "Second hint", "star", "right")]
-    positive, negative = prompt_group(graph, "a red heart on the left and a yellow star on the right on a blue background")
+    positive, negative = prompt_group(graph, "a red shape on the left and a yellow shape on the right on a blue background")
     canvas = canvas_group(graph, 128, 128, 4)
     with graph.group("Hints everywhere", column=2):
         net = graph.add("Concord_LoadPracticeControlNet")

@@ -13,7 +13,8 @@ from ..nodes import all_nodes
 from .drawing import has_control
 
 FOLDER = Path(__file__).parents[1] / "locales"
-OWN_TYPES = {"CONCORD_ADAPTER": "image adapter", "CONCORD_DEPTH": "depth model", "CONCORD_SOFT_EDGE": "soft edge model"}
+OWN_TYPES = {"CONCORD_ADAPTER": "image adapter", "CONCORD_BANK": "bank", "CONCORD_DEPTH": "depth model", "CONCORD_MAPS": "attention maps",
+             "CONCORD_SOFT_EDGE": "soft edge model"}
 
 
 def node_texts() -> dict[str, Any]:

@@ -15,18 +15,17 @@ from PIL import Image
 from ..hosts.diffusers.graph.context import Context
 from ..hosts.diffusers.graph.runner import run_file
 from ..nodes.practice_scene import PracticeScene
-from ..practice import model as practice
-from ..practice.world import Scene, place_thing
-from .adapter_pictures import with_reference
-from .sheets import Picture, column, framed, line, row, scaled, squared
+from .editing_pictures import aligned, inverted, one_each, second_prompt, toned
+from .sheets import Picture, column, framed, line, row, scaled, squared, to_picture
 
+LAYERS = ("All layers", "Style transfer")
 ROOT = Path(__file__).parents[1]
 WORKFLOWS, DOCS, HERO = ROOT / "workflows", ROOT / "web" / "docs", ROOT / "docs" / "hero.jpg"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What one workflow drew: the hint, if it has one, and the batches without and with the technique."""
+    """What one workflow drew: what it was shown (a hint, a reference), if anything, and the batches without and with the technique."""
 
     hint: list[Picture]
     without: list[Picture]
@@ -42,7 +41,8 @@ def run(name: str) -> dict[str, list[Picture]]:
 
 def compare(name: str, without: str, using: str) -> Comparison:
     made = run(name)
-    return Comparison(made.get("The outline", []), made[without], made[using])
+    shown = [picture for title, pictures in made.items() if title.startswith("The ") for picture in pictures]
+    return Comparison(shown, made[without], made[using])
 
 
 def scenes(*choices: dict) -> tuple[Picture, Picture]:
@@ -52,26 +52,31 @@ def scenes(*choices: dict) -> tuple[Picture, Picture]:
     return row([to_picture(d[0]) for d in drawn]), row([to_picture(d[1]) for d in drawn])
 
 
-def to_picture(image: torch.Tensor) -> Picture:
-    """[1, y, x, 3] 0..1"""
-    return Image.fromarray((image[0] * 255).clamp(0, 255).byte().numpy())
-
-
-def save_adapter_help() -> None:
-    """Reference and results of the image adapter; there is no workflow for it yet that could be run."""
-    scene = Scene("yellow", (place_thing("circle", "purple", "dotted"),))
-    reference, drawn = with_reference(scene, "a star", 4)
-    folder = DOCS / "Concord_LoadPracticeAdapter"
-    save(to_picture(reference.movedim(1, -1)), folder / "reference.png")
-    save(row([to_picture(image.movedim(0, -1)[None]) for image in drawn]), folder / "with.png")
-
-
 def save(picture: Picture, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     picture.save(path, quality=88, optimize=True)
 
 
-def save_help(control: Comparison, style: Comparison, wide: Comparison, plain: list[Picture]) -> None:
+def editing_pages() -> dict[str, dict[str, Picture]]:
+    """The same for nodes that edit."""
+    words, poses = compare("prompt-to-prompt-practice", "Without", "With Prompt-to-Prompt"), compare("masactrl-practice", "Without", "With MasaCtrl")
+    edited, watched, way = run("edit-a-picture-practice"), run("attention-maps-practice"), inverted()
+    save_thumbnails({"prompt-to-prompt": two_and_two(words), "masactrl": two_and_two(poses), "edit-a-picture": two_by_two(edited),
+                     "attention-maps": two_by_two(watched)})
+    return {
+        "PromptToPrompt": {"without": row(words.without), "with": row(words.using), "picture": row(edited["The picture"] + edited["Edited"])},
+        "MasaCtrl": {"without": row(poses.without), "with": row(poses.using)},
+        "AttentionMaps": {"maps": row(watched["The picture"] + watched["Heat"])},
+        "ShowAttentionMaps": {"heat": row(watched["Heat"]), "masks": row(watched["Masks"])},
+        "DDIMInversion": {"way": way["way"]},
+        "NullText": {"returns": way["returns"]},
+        "FeatureAdaIN": {"with": aligned()},
+        "LatentAdaIN": {"with": toned()},
+        "PromptPerPicture": {"with": one_each()},
+    }
+
+
+def save_help(control: Comparison, style: Comparison, wide: Comparison, seen: Comparison, layers: dict[str, list[Picture]], plain: list[Picture]) -> None:
     """The pictures of the help pages."""
     image, outline = scenes({}, {"picture": "two objects", "place": "left", "texture": "striped"}, {"picture": "random objects", "seed": 3},
                             {"picture": "mountains", "light": "sunset"})  # fmt: skip
@@ -82,7 +87,13 @@ def save_help(control: Comparison, style: Comparison, wide: Comparison, plain: l
         "MultiDiffusion": {"without": row(wide.without), "with": row(wide.using)},
         "LoadPracticeModel": {"pictures": row(plain)},
         "LoadPracticeControlNet": {"outline": row(control.hint), "with": row(control.using)},
+        "LoadPracticeAdapter": {"reference": row(seen.hint), "with": row(seen.using)},
+        "DecoupledCrossAttn": {"without": row(seen.without), "with": row(seen.hint + seen.using),
+                               "layers": column([row(layers["The reference"] + layers[title]) for title in LAYERS])},
+        "LoadImageAdapter": {"with": row(seen.hint + seen.using)},
+        "DecoupledPrompt": {"with": second_prompt()},
         "PracticeScene": {"image": image, "outline": outline},
+        **editing_pages(),
     }
     for node, pictures in pages.items():
         for name, picture in pictures.items():
@@ -119,6 +130,12 @@ def two_and_two(comparison: Comparison) -> Picture:
     return column([row(comparison.without[:2]), row(comparison.using[:2])], 10)
 
 
+def two_by_two(made: dict[str, list[Picture]]) -> Picture:
+    """The first four pictures of a workflow."""
+    first = [picture for pictures in made.values() for picture in pictures][:4]
+    return column([row(first[:2]), row(first[2:])], 10)
+
+
 def main() -> None:
     torch.set_num_threads(1)
     plain = run("text-to-image-practice")["Four pictures"]
@@ -126,12 +143,16 @@ def main() -> None:
     style = compare("style-aligned-practice", "Without", "With StyleAligned")
     wide = compare("panorama-practice", "One canvas", "Windows")
     all_three = compare("controlnet-style-panorama-practice", "Without", "With all three")
-    save_help(control, style, wide, plain)
-    if (practice.WEIGHTS / "image_adapter.safetensors").exists():
-        save_adapter_help()
+    seen, layers = compare("image-prompt-practice", "Without", "With image prompt"), run("style-transfer-practice")
+    two = compare("two-controlnets-practice", "Without masks", "With masks")
+    both = compare("controlnet-image-prompt-practice", "Without", "With both")
+    save_help(control, style, wide, seen, layers, plain)
     save_thumbnails({
         "text-to-image": column([row(plain[:2]), row(plain[2:])]), "controlnet": two_and_two(control), "style-aligned": two_and_two(style),
         "panorama": column([*wide.without, *wide.using], 10), "controlnet-style-panorama": column(all_three.hint + all_three.using),
+        "two-controlnets": two_and_two(two), "image-prompt": column([row([seen.hint[0], seen.without[0]]), row(seen.using[:2])]),
+        "style-transfer": column([row([layers["The reference"][0], layers[LAYERS[0]][0]]), row(layers[LAYERS[1]][:2])]),
+        "controlnet-image-prompt": column([row(both.hint), row(both.using[:2])]),
     })  # fmt: skip
     save(hero(control, style, wide, all_three), HERO)
 

@@ -67,12 +67,12 @@ The prompt names a shape, but no colours.
 - **With**: the first picture is the reference; the others take over its colours and manner. It is the same first picture in both.
 
 Try another *reference*, a *shift* of -0.7 or 0.7, *adain* off, or a new seed.""")
-    positive, negative = prompt_group(graph, "a star in the center")
+    positive, negative = prompt_group(graph, "a heart")
     canvas = canvas_group(graph, 128, 128, 4)
     with graph.group("StyleAligned", column=2, color=GREEN):
         aligned = graph.add("Concord_StyleAligned", model=model["model"])
-    draw_group(graph, "Without", model["model"], positive, negative, canvas, model["vae"], f"{name}_without", seed=6)
-    draw_group(graph, "With StyleAligned", aligned, positive, negative, canvas, model["vae"], f"{name}_with", seed=6)
+    draw_group(graph, "Without", model["model"], positive, negative, canvas, model["vae"], f"{name}_without", seed=2)
+    draw_group(graph, "With StyleAligned", aligned, positive, negative, canvas, model["vae"], f"{name}_with", seed=2)
     return graph
 
 
@@ -106,7 +106,7 @@ the other two go on as before.""")
     with graph.group("Hint", column=0):
         scene = graph.add("Concord_PracticeScene", picture="hills", width=384, height=128, seed=4)
         graph.add("PreviewImage", title="The outline", images=scene["outline"])
-    positive, negative = prompt_group(graph, "hills")
+    positive, negative = prompt_group(graph, "hills at noon")
     canvas = canvas_group(graph, 384, 128, 3)
     with graph.group("All three", column=2, color=GREEN):
         net = graph.add("Concord_LoadPracticeControlNet")

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
 
 Picture = Image.Image
 PAPER, INK, GAP = (250, 249, 246), (40, 40, 44), 4
+
+
+def to_picture(image: Tensor) -> Picture:
+    """[1, y, x, 3] 0..1"""
+    return Image.fromarray((image[0] * 255).clamp(0, 255).byte().numpy())
 
 
 def scaled(picture: Picture, width: int) -> Picture:

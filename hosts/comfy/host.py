@@ -13,7 +13,8 @@ from .control import WeighedControl
 from .control_family import of_type
 from .image_adapter import cross_attentions, read_adapter, vision
 from .inversion import as_latent, invert, walk_back
-from .pictures import keep, make_hints, model_path, run_module
+from .null_text import null_text
+from .pictures import keep, make_hints, model_path
 from .practice import load_adapter as practice_adapter
 from .practice import load_control_net as practice_control_net
 from .practice import load_model as practice_model
@@ -24,7 +25,7 @@ from .support import check_supported, native_pixels
 from .unet import diffusion_model
 
 __all__ = ["apply_control", "as_latent", "attach", "cross_attentions", "encode_prompt", "invert", "keep", "make_hints", "model_path", "native_pixels",
-           "practice_adapter", "practice_control_net", "practice_model", "read_adapter", "read_prompt", "run_module", "vision", "walk_back"]
+           "null_text", "practice_adapter", "practice_control_net", "practice_model", "read_adapter", "read_prompt", "vision", "walk_back"]
 
 WRAPPERS = ((WrappersMP.OUTER_SAMPLE, outer_sample), (WrappersMP.CALC_COND_BATCH, calc_cond_batch), (WrappersMP.DIFFUSION_MODEL, diffusion_model))
 

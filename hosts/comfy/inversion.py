@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import comfy.model_management
@@ -19,7 +20,21 @@ from .session import PROGRAM
 from .support import check_supported
 from .weights import weights_of
 
-Walk = Callable[[inversion.Denoise, Tensor, inversion.Report], Tensor]
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """The model as a sampler of the host is given it."""
+
+    model: Any  # whose inner_model is the guider
+    extra: dict[str, Any]
+    callback: Any
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+        return self.model(x, sigma, **self.extra)
+
+    def report(self, step: int, denoised: Tensor, x: Tensor) -> None:
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        self.callback({"i": step, "denoised": denoised, "x": x})
 
 
 def invert(model: Any, latent: dict[str, Any], positive: list, negative: list, steps: int, scheduler: str, cfg: float = 1.0, eps_at: str = "target") -> Bank:
@@ -30,8 +45,8 @@ def invert(model: Any, latent: dict[str, Any], positive: list, negative: list, s
     sigmas = comfy.samplers.calculate_sigmas(sampling, scheduler, steps)
     levels, lowest, found = sigmas.tolist(), float(sampling.sigma_min), []
 
-    def climb(denoise: inversion.Denoise, x: Tensor, report: inversion.Report) -> Tensor:
-        found.append(inversion.invert(denoise, x, levels, eps_at, lowest, report))
+    def climb(seen: Seen, x: Tensor) -> Tensor:
+        found.append(inversion.invert(seen, x, levels, eps_at, lowest, seen.report))
         return x
 
     run(model, climb, comfy.sample.fix_empty_latent_channels(model, latent["samples"]), sigmas, positive, negative, cfg)
@@ -42,23 +57,19 @@ def walk_back(model: Any, bank: Bank, positive: list, negative: list, cfg: float
     """From the bank's noise down to pictures [B, C, h, w] again, in the network's units."""
     found = []
 
-    def descend(denoise: inversion.Denoise, x: Tensor, report: inversion.Report) -> Tensor:
-        found.append(inversion.walk_back(denoise, bank.latents[0].to(x), bank.sigmas, report))
+    def descend(seen: Seen, x: Tensor) -> Tensor:
+        found.append(inversion.walk_back(seen, bank.latents[0].to(x), bank.sigmas, seen.report))
         return found[0]
 
     run(model, descend, as_latent(model, bank.latents[0])["samples"], torch.tensor(bank.sigmas), positive, negative, cfg)
     return found[0].float().cpu()
 
 
-def run(model: Any, walk: Walk, samples: Tensor, sigmas: Tensor, positive: list, negative: list, cfg: float) -> None:
+def run(model: Any, walk: Callable[[Seen, Tensor], Tensor], samples: Tensor, sigmas: Tensor, positive: list, negative: list, cfg: float) -> None:
     """A run of the host from `samples` [B, C, h, w] without noise, which `walk` does; progress, previews and interruption as in every sampler."""
 
     def sampler(model_k: Any, x: Tensor, sigmas: Tensor, extra_args: dict, callback: Any, disable: Any, noise_sampler: Any = None) -> Tensor:
-        def report(step: int, denoised: Tensor, x: Tensor) -> None:
-            comfy.model_management.throw_exception_if_processing_interrupted()
-            callback({"i": step, "denoised": denoised, "x": x})
-
-        return walk(lambda x, sigma: model_k(x, sigma, **extra_args), x, report)
+        return walk(Seen(model_k, extra_args, callback), x)
 
     comfy.samplers.sample(
         model, torch.zeros_like(samples), positive, negative, cfg, model.load_device, comfy.samplers.KSAMPLER(sampler), sigmas, model.model_options,

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from math import prod
 
 import comfy.model_management
 import torch
@@ -10,10 +12,12 @@ from comfy.utils import ProgressBar
 from torch import Tensor
 from torch.nn import Module
 
-from ...processors.images.batches import hints
+from ...processors.images.batches import PIXELS, hints, without_network
 from .folders import find as model_path
 
-__all__ = ["keep", "make_hints", "model_path", "run_module"]
+__all__ = ["keep", "make_hints", "model_path"]
+
+BYTES = 1200  # that a network takes for each pixel of a picture, beside its weights
 
 
 class Kept(Module):
@@ -32,14 +36,18 @@ def keep(network: Module, half: bool = False) -> ModelPatcher:
     return ModelPatcher(Kept(network).eval(), load_device=device, offload_device=comfy.model_management.unet_offload_device())
 
 
-def run_module(kept: ModelPatcher) -> Module:
-    """A network that `keep` gave, whole on the device, other models moved aside as far as needed."""
-    comfy.model_management.load_models_gpu([kept], force_full_load=True)
-    return kept.model.network
+def make_hints(make: Callable[..., Tensor], image: Tensor, model: ModelPatcher | None = None) -> Tensor:
+    """IMAGE [B, y, x, C] -> IMAGE [B, y, x, 3]; make: [b, 3, y, x] -> [b, 1|3, y, x], 0..1, on the host's device.
 
-
-def make_hints(make: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
-    """IMAGE [B, y, x, C] -> IMAGE [B, y, x, 3]; make: [b, 3, y, x] -> [b, 1|3, y, x], 0..1, on the host's device."""
+    model: what `keep` gave; `make` then gets its network first, whole on the device, other models moved aside as far as it needs.
+    """
+    device = comfy.model_management.get_torch_device()
+    if model is None:
+        device = without_network(device)
+    else:
+        needed = BYTES * max(PIXELS, prod(image.shape[1:3]))
+        comfy.model_management.load_models_gpu([model], memory_required=needed, force_full_load=True)
+        make = partial(make, model.model.network)
     bar = ProgressBar(len(image))
 
     def begin(first: int, total: int) -> None:
@@ -47,7 +55,7 @@ def make_hints(make: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
         bar.update_absolute(first, total)
 
     with torch.inference_mode():
-        made = hints(make, image, comfy.model_management.get_torch_device(), begin)
+        made = hints(make, image, device, begin)
     bar.update_absolute(len(image))
     own_type = getattr(comfy.model_management, "intermediate_dtype", lambda: torch.float32)  # since ComfyUI 0.9
     return made.to(comfy.model_management.intermediate_device(), own_type())

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from comfy.samplers import CFGGuider
 from torch import Tensor
 
 from ...processors.edit import Program
@@ -15,8 +16,8 @@ from ...processors.errors import ConcordError
 from ...processors.rows import WORDS, View
 from ...processors.run import Run, Step
 from ...processors.schedule import Progress
-from .weights import weights_of
 from ...processors.views import in_frames
+from .weights import weights_of
 
 PROGRAM, SESSION, CALL = "concord", "concord_session", "concord_call"
 
@@ -54,7 +55,7 @@ class Call:
 def new_session(program: Program, guider: Any, samples: int, sigmas: Tensor) -> Session:
     sampling = guider.model_patcher.get_model_object("model_sampling")
     run = Run(program, samples, tuple(sigmas.tolist()), Progress(lambda percent: float(sampling.percent_to_sigma(percent))),
-              weights_of=lambda: weights_of(guider.model_patcher))
+              cfg=guider.cfg if type(guider) is CFGGuider else None, weights_of=lambda: weights_of(guider.model_patcher))
     return Session(run, guider)
 
 

@@ -46,7 +46,7 @@ def name_of(function: Function) -> str:
 
 
 def wrapped(function: Function, name: str, stepper: Stepper | None, givers: tuple[int, ...] | None, fresh_inpaint_noise: bool) -> Function:
-    """The sampler's function with the canvas edits of `stepper`, and with noise shared as `givers` say: that of the steps, and what a masked run draws afresh."""
+    """The sampler's function with the canvas edits of `stepper`, and with noise shared as `givers` say: that of steps, and what a masked run draws afresh."""
 
     def walk(model: Any, x: Tensor, sigmas: Tensor, extra_args: dict | None = None, callback: Any = None, disable: Any = None, **options: Any) -> Tensor:
         if givers is not None:

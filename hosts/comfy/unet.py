@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
 from comfy.ldm.modules.attention import SpatialTransformer, optimized_attention
 from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, Upsample
 from torch import Tensor
@@ -13,10 +14,11 @@ from ...processors.edit import AttentionEdit, Order, Stage
 from ...processors.errors import ConcordError
 from ...processors.features.group_norm import norms_shared
 from ...processors.rows import Site, projection
-from ...processors.run import Step, attention
+from ...processors.run import Step, attention, told
 from .session import PROGRAM, read_step
 
 STAGES = {"input": "down", "middle": "mid", "output": "up"}
+POOLED = 1280  # how wide SDXL's pooled texts are
 SLOTS = {"attn1": "self", "attn2": "cross"}
 Key = tuple[str, int, int]
 
@@ -49,6 +51,7 @@ def diffusion_model(executor, x, timesteps, context=None, y=None, control=None, 
     options = transformer_options or {}
     if PROGRAM in options:
         step = read_step(x, options)
+        context, y = tell(step, context, y)
         active = step.run.program.at(Stage.ATTENTION, step)
         if active:
             unet = executor.class_obj
@@ -56,6 +59,14 @@ def diffusion_model(executor, x, timesteps, context=None, y=None, control=None, 
         with norms_shared(step):
             return executor(x, timesteps, context, y, control, options, **kwargs)
     return executor(x, timesteps, context, y, control, options, **kwargs)
+
+
+def tell(step: Step, context: Tensor | None, y: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+    """The texts of this call, with all edits done. y [R, A] of SDXL: pooled texts, then sizes."""
+    if context is None or not step.run.program.at(Stage.CONDITIONS, step):
+        return context, y
+    text, pooled = told(step, context, y if y is None else y[:, :POOLED])
+    return text, y if y is None or pooled is None else torch.cat([pooled, y[:, POOLED:]], 1)
 
 
 def install(places: Sequence[tuple[Key, str, Site]], active: Sequence[AttentionEdit], step: Step, options: dict) -> dict:

@@ -57,7 +57,10 @@ def with_control(cond: dict, view: View, session: Session, model: Any) -> dict:
 
 def heard(control: Any) -> bool:
     """Whether the reference hears any control of the chain."""
-    return control is not None and (not isinstance(control, WeighedControl) or ("reference", 0.0) not in control.edit.lanes or heard(control.previous_controlnet))
+    if control is None:
+        return False
+    silent = isinstance(control, WeighedControl) and ("reference", 0.0) in control.edit.lanes
+    return not silent or heard(control.previous_controlnet)
 
 
 def control_for(control: Any, view: View, session: Session, model: Any) -> Any:

@@ -10,7 +10,7 @@ from torch import Tensor
 from ...processors.edit import Stage
 from ...processors.features.group_norm import norms_shared
 from ...processors.rows import WORDS, View
-from ...processors.run import Run
+from ...processors.run import Run, told
 from ...processors.views import fuse, in_frames, views_of
 from .control_net import arguments
 from .entries import Entry
@@ -63,11 +63,13 @@ def call_network(model: Model, x: Tensor, sigma: Tensor, entries: Sequence[Entry
     scaled = x / (level**2 + 1) ** 0.5
     context = _stack_texts([entry.context for entry in entries])
     added = {key: torch.cat([entry.added[key] for entry in entries]) for key in entries[0].added}
-    told = [(entry.branch, entry.index, entry.seen, entry.context.shape[1], entry.cond.get(WORDS, "")) for entry in entries]
-    rows = run.program.lanes.rows(told, run.samples)
+    labels = [(entry.branch, entry.index, entry.seen, entry.context.shape[1], entry.cond.get(WORDS, "")) for entry in entries]
+    rows = run.program.lanes.rows(labels, run.samples)
     step = in_frames(run.step(float(sigma[0]), rows))
     control = entries[0].control
     residuals = control and control.residuals(scaled, sigma, context, added, len(entries), model.sampling, step)
+    context, pooled = told(step, context, added.get("text_embeds"))
+    added = added if pooled is None else {**added, "text_embeds": pooled}
     places = run.once("sites", lambda: sites(model.network))
     with editing(places, run.program.at(Stage.ATTENTION, step), step, (x.shape[-2], x.shape[-1])), norms_shared(step):
         noise = model.network(

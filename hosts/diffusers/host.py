@@ -16,15 +16,16 @@ from .control_family import kind_of
 from .control_net import Control
 from .image_adapter import cross_attentions, read_adapter, vision
 from .inversion import as_latent, invert, walk_back
+from .null_text import null_text
 from .model import Model
-from .pictures import keep, make_hints, model_path, run_module
+from .pictures import keep, make_hints, model_path
 from .practice import load_adapter as practice_adapter
 from .practice import load_control_net as practice_control_net
 from .practice import load_model as practice_model
 from .prompts import encode_prompt, read_prompt
 
 __all__ = ["apply_control", "as_latent", "attach", "cross_attentions", "encode_prompt", "invert", "keep", "make_hints", "model_path", "native_pixels",
-           "practice_adapter", "practice_control_net", "practice_model", "read_adapter", "read_prompt", "run_module", "vision", "walk_back"]
+           "null_text", "practice_adapter", "practice_control_net", "practice_model", "read_adapter", "read_prompt", "vision", "walk_back"]
 
 
 def attach(model: Model, *edits: Edit, lanes: Lanes | None = None) -> Model:

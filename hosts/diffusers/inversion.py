@@ -40,6 +40,7 @@ def walk_back(model: Model, bank: Bank, positive: Conditioning, negative: Condit
         x = bank.latents[0].to(model.device)
         denoise = guided(model, cfg, {"positive": positive, "negative": negative}, len(x), tuple(x.shape[-2:]), sigmas)
         x = inversion.walk_back(denoise, x, bank.sigmas, teller(bank.steps, "walking back"))
+    denoise.run.finish()
     return x.float().cpu()
 
 

@@ -78,7 +78,7 @@ def _walk(
 
 def guided(model: Model, cfg: float, branches: dict[str, Conditioning], batch: int, canvas: tuple[int, int], sigmas: Tensor) -> Guided:
     """The model in a new run over `sigmas`, as a sampler asks it; what cannot compose is refused here."""
-    run = Run(model.program, batch, tuple(sigmas.tolist()), Progress(model.sampling.percent_to_sigma), weights_of=lambda: weights_of(model.network))
+    run = Run(model.program, batch, tuple(sigmas.tolist()), Progress(model.sampling.percent_to_sigma), cfg=cfg, weights_of=lambda: weights_of(model.network))
     run.check([site for site, _, _ in sites(model.network)], tuple(branches))
     return Guided(model, prepare(model, branches, batch, canvas), cfg, run)
 

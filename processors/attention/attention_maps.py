@@ -30,6 +30,7 @@ class Maps:
     words: tuple[str, ...]
     id: str = field(default_factory=lambda: uuid4().hex)  # two of the same words are two: each is filled
     found: dict[Grid, tuple[Tensor, float]] = field(default_factory=dict)  # resolution -> [samples, words, h, w] 0..1 on the CPU, and how often it was read
+    levels: dict[Grid, int] = field(default_factory=dict)  # how often the latent was halved for it
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -42,9 +43,10 @@ class AttentionMaps(WordMaps):
     into: Maps
 
     def finished(self, run: Run) -> None:
-        sums = run.memory.get(self.id, Found()).sums
-        words = lambda maps: torch.stack([maps[:, list(places)].mean(1) for places in self.places], 1).cpu()
-        self.into.found = {grid: (words(mean(total)), float(total[:, -1].amax())) for (_, grid), total in sums.items()}
+        seen: Found = run.memory.get(self.id, Found())
+        words = lambda maps: torch.stack([maps[:, list(places)].mean(1) for places in self.places], 1).to("cpu")
+        self.into.found = {grid: (words(mean(total)), float(total[:, -1].amax())) for (_, grid), total in seen.sums.items()}
+        self.into.levels = seen.levels
 
 
 def attention_maps(words: Sequence[tuple[str, Sequence[int]]], layers: frozenset[int] | None = None, window: tuple[float, float] = (0.0, 1.0),
@@ -120,9 +122,9 @@ def check_latent(maps: Maps, latent: Tensor) -> None:
     """latent [B, C, h, w]: refused when it cannot be what the run made that was read."""
     if not maps.found:
         raise ConcordError(NONE_YET)
-    samples, grids = len(next(iter(maps.found.values()))[0]), list(maps.found)
-    halved = lambda cells: {-(-cells // 2**level) for level in range(8)}
-    fits = all(h in halved(latent.shape[-2]) and w in halved(latent.shape[-1]) for h, w in grids)
-    if len(latent) != samples or not fits:
+    samples = len(next(iter(maps.found.values()))[0])
+    fits = [tuple(-(-cells // 2 ** maps.levels[grid]) for cells in latent.shape[-2:]) == grid for grid in maps.found]
+    if len(latent) != samples or not any(fits):
+        grids = " and ".join(f"{w} x {h}" for h, w in maps.found)
         raise ConcordError(f"the latent has {len(latent)} pictures of {latent.shape[-1]} x {latent.shape[-2]} cells, but the last run with these maps drew "
-                           f"{samples}, with maps of {' and '.join(f'{w} x {h}' for h, w in grids)}; connect the latent that comes out of that sampler")
+                           f"{samples}, with maps of {grids}; connect the latent that comes out of that sampler")

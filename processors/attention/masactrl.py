@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from ..edit import AttentionEdit, Edit, Order
 from ..errors import ConcordError
@@ -19,9 +18,9 @@ from ..program import Group, Plan, Segment, Term
 from ..rows import Site, View
 from ..run import Step
 from .divided import Part, divided, nearest, parts
+from .word_foreground import foreground
 
 DECODER = {16: frozenset(range(10, 16)), 70: frozenset(range(64, 70))}  # self-attentions from half of the latent's size on; XL's authors also try 44 and 54
-COARSE = {16: frozenset({4, 5, 7, 8, 9}), 70: frozenset(range(4, 64))}  # cross-attentions at a quarter of the latent's size, where words bind to things
 VARIANTS = ("plain", "union", "masks", "words")
 
 
@@ -98,23 +97,14 @@ class WordMaskedAttention(MutualAttention):
     def ask(self, mine: Group, source: Segment, site: Site, step: Step) -> tuple[Term, ...]:
         terms = super().ask(mine, source, site, step)
         views = tuple(step.rows[i].view for i in mine.rows)
-        found = {view: self.foregrounds(view, site, step, mine.terms[0].q) for view in set(views)}
-        if any(f is None for f in found.values()):
+        looked = {view: foreground(self.maps, self.threshold, view, site, step, mine.terms[0].q) for view in set(views)}
+        found = {view: fronts for view, fronts in looked.items() if fronts is not None}
+        if len(found) < len(looked):
             return terms
         givers = step.givers(self.giver, mine.rows)
         pick = lambda samples: torch.stack([found[view][sample] for view, sample in zip(views, samples, strict=True)])
         own = [step.rows[i].sample for i in mine.rows]
         return divided(terms, parts(pick([sample_of(giver, step) for giver in givers]), pick(own)))
-
-    def foregrounds(self, view: View | None, site: Site, step: Step, like: Tensor) -> Tensor | None:
-        """[samples, 1, N, 1]: 1 where the words of each sample are looked at; None: nothing was read yet."""
-        maps = next(iter(self.maps.so_far(step, site, view).values()), None)
-        if maps is None:
-            return None
-        heat = maps.sum(1)
-        low, high = heat.amin((-2, -1), keepdim=True), heat.amax((-2, -1), keepdim=True)
-        heat = (heat - low) / (high - low).clamp(min=torch.finfo(heat.dtype).tiny)
-        return interpolate((heat >= self.threshold).to(like)[:, None], site.grid).flatten(2)[..., None]
 
 
 def masactrl(variant: str = "plain", window: tuple[float, float] = (0.08, 1.0), layers: frozenset[int] | None = DECODER[16], *,

@@ -108,16 +108,17 @@ class WeighWords(WordEdit):
 
 def prompt_to_prompt(source: Prompt, targets: Sequence[Prompt], mode: str = "refine", groups: int = 1, cross: str = "default:0-0.8",
                      layout: Window = (0.0, 0.4), fraction: float = 1 / 16, weights: str = "", words: str | None = None,
-                     layers: frozenset[int] | None = None) -> tuple[Edit, ...]:
+                     beside: int = 0, layers: frozenset[int] | None = None) -> tuple[Edit, ...]:
     """Prompt-to-Prompt as edits, for `groups` groups of a source and all `targets` (lanes: `roles`), prompts of equally many chunks.
 
     mode: replace (words swapped one for one), refine (words that come and go) or reweight (words that stay, other weights);
     cross: in which part of the run words keep the source's places, such as "default:0-0.8, cat:0-0.4"; layout: in which part self-attention does, in
-    layers of at most `fraction` tokens per latent cell; weights: such as "red:2"; words: the mark of the conditioning (see `rows.WORDS`).
+    layers of at most `fraction` tokens per latent cell; weights: such as "red:2"; words: the mark of the conditioning (see `rows.WORDS`);
+    beside: how many pictures that take no part stand after a group's targets.
     """
     if mode not in MODES:
         raise ConcordError(f"the mode is {mode!r}; it is one of {', '.join(MODES)}")
-    windows, factors, size = windows_of(cross, targets), weights_of(weights, targets), 1 + len(targets)
+    windows, factors, size = windows_of(cross, targets), weights_of(weights, targets), 1 + len(targets) + beside
     edits: list[Edit] = [CopyLayout(window=layout, fraction=fraction, layers=layers)]
     for n, target in enumerate(targets):
         where = {"samples": frozenset(group * size + n + 1 for group in range(groups)), "windows": windows[n], "words": words, "layers": layers}

@@ -17,10 +17,10 @@ Conditioning = list[list[Any]]  # [[tokens [S, T, C], {keys}], ..]
 POOLED = "pooled_output"
 
 
-def roles(groups: int, targets: int, giver: str = "source", taker: str = "target") -> Lanes:
-    """Of a batch of `groups` times (one giver, then `targets` takers)."""
-    size = 1 + targets
-    return Lanes(tuple((group * size + lane, taker if lane else giver, group) for group in range(groups) for lane in range(size)))
+def roles(groups: int, targets: int, giver: str = "source", taker: str = "target", beside: int = 0) -> Lanes:
+    """Of a batch of `groups` times (one giver, then `targets` takers, then `beside` pictures that are neither)."""
+    size = 1 + targets + beside
+    return Lanes(tuple((group * size + lane, taker if lane else giver, group) for group in range(groups) for lane in range(1 + targets)))
 
 
 def one_per_sample(prompts: Sequence[Conditioning], groups: int, empty: Tensor | None = None) -> Conditioning:

@@ -44,8 +44,8 @@ class Bank:
         at = bisect_left(self.sigmas, -sigma, key=lambda s: -s)
         close = [i for i in (at - 1, at) if 0 <= i <= self.steps and isclose(self.sigmas[i], sigma, rel_tol=1e-5, abs_tol=1e-8)]
         if not close:
-            raise ConcordError(f"this run is at noise level {sigma:.4g}, where the inversion recorded nothing: it went over {self.steps} steps from {self.sigmas[0]:.4g} "
-                               f"to {self.sigmas[-1]:.4g}; give the sampler the steps and the scheduler of the inversion, and denoise 1")
+            raise ConcordError(f"this run is at noise level {sigma:.4g}, where the inversion recorded nothing: it went over {self.steps} steps from "
+                               f"{self.sigmas[0]:.4g} to {self.sigmas[-1]:.4g}; give the sampler the steps and the scheduler of the inversion, and denoise 1")
         return close[0]
 
     def at(self, sigma: float) -> Tensor:
@@ -65,21 +65,29 @@ class Bank:
         here, there = tuple(x.shape[1:]), tuple(self.latents.shape[2:])
         if here != there:
             size = lambda shape: f"{8 * shape[2]} x {8 * shape[1]} pixels" if shape[0] == here[0] else f"{shape[0]} channels"
-            raise ConcordError(f"the inversion was made at {size(there)}, this run is at {size(here)}; give the sampler a latent of the inverted picture's size")
+            raise ConcordError(f"the inversion was made at {size(there)}, this run is at {size(here)}; "
+                               "give the sampler a latent of the inverted picture's size")
         if self.weights and self.weights != (weights := run.weights()) and weights:
-            raise ConcordError("the inversion was made with other weights than this run has (another checkpoint, or other LoRAs); invert the picture with this model")
+            raise ConcordError("the inversion was made with other weights than this run has (another checkpoint, or other LoRAs); "
+                               "invert the picture with this model")
 
     def pictures(self, samples: Sequence[int], run: Run) -> list[int]:
-        """Which of the bank's pictures each of these samples follows: a group's that of its place among the groups; one picture serves all."""
-        count, roles = self.latents.shape[1], {sample: group for sample, _, group in run.program.lanes.roles}
-        groups = sorted({group for _, lane, group in run.program.lanes.roles if lane in GIVERS})
+        """Which of the bank's pictures each of these samples follows."""
+        return pictures(self.latents.shape[1], samples, run)
 
-        def place(sample: int) -> int:
-            if count == 1 or (sample in roles and len(groups) == 1):
-                return 0
-            return groups.index(roles[sample]) if roles.get(sample) in groups else sample
 
-        places = [place(sample) for sample in samples]
-        if places and max(places) >= count:
-            raise ConcordError(f"the inversion holds {count} pictures, but this batch asks for {max(places) + 1}; invert as many pictures as there are sources, or one for all")
-        return places
+def pictures(count: int, samples: Sequence[int], run: Run) -> list[int]:
+    """Which of `count` inverted pictures each of these samples belongs to: a group's is that of its place among the groups; one picture serves all."""
+    roles = {sample: group for sample, _, group in run.program.lanes.roles}
+    groups = sorted({group for _, lane, group in run.program.lanes.roles if lane in GIVERS})
+
+    def place(sample: int) -> int:
+        if count == 1 or (sample in roles and len(groups) == 1):
+            return 0
+        return groups.index(roles[sample]) if roles.get(sample) in groups else sample
+
+    places = [place(sample) for sample in samples]
+    if places and max(places) >= count:
+        raise ConcordError(f"the inversion holds {count} pictures, but this batch asks for {max(places) + 1}; "
+                           "invert as many pictures as there are sources, or one for all")
+    return places

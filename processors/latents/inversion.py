@@ -59,4 +59,5 @@ def round_trip_error(made: Tensor, picture: Tensor) -> float:
 def check_program(program: Program) -> None:
     """What is attached to the model may change what it sees, but not the canvas between the steps of a way down."""
     if changes_canvas(program):
-        raise ConcordError(f"{changers(program)} changes pictures on a sampler's way down, and an inversion goes up; invert with the model from before that node")
+        raise ConcordError(f"{changers(program)} changes pictures on a sampler's way down, and an inversion goes up; "
+                           "invert with the model from before that node")

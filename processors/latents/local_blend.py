@@ -61,7 +61,7 @@ def heat(probe: WordMaps, run: Run, x: Tensor, pool: bool) -> Tensor:
     """How much the probe's words were looked at until now on the canvas x [B, C, h, w]: [B, 1, h, w], 0..1, each image's highest is 1."""
     maps = probe.maps(run)
     if not maps:
-        raise ConcordError("LocalBlend has no maps of its words: the model's cross-attention was not seen in this run; use it with a positive prompt that has the words")
+        raise ConcordError("LocalBlend has no maps of its words: no prompt that has them was read in this run; connect that prompt to the sampler's positive")
     found = maps[quarter(maps, tuple(x.shape[-2:]))].sum(1, keepdim=True)
     if pool:
         found = max_pool2d(found, 3, 1, 1)

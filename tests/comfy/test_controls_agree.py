@@ -16,6 +16,12 @@ from .. import controls
 from ..sampling_models import SDXL, control_net, fill, text
 from ..test_control_fidelity import SD1
 
+SCRIPTS = ("control_kinds.py", "control_refusals.py")
+
+
+def test_kinds(check):
+    check()
+
 
 def shared():
     spec = importlib.util.spec_from_file_location("controls", Path(__file__).parent / "scripts/controls.py")
@@ -46,13 +52,6 @@ def compare(in_host, model: Model, nets: dict, config: dict) -> None:
         assert alike == ([("core after", "core before")] if "core after" in plain else [])  # the same two controls in either order
 
 
-SCRIPTS = ("control_kinds.py",)
-
-
-def test_kinds(check):
-    check()
-
-
 def test_sd1(in_host):
     network = fill(UNet2DConditionModel(**SD1), 0)
     nets = {"control": control_net(network), "adapter": controls.adapter("full"), "light adapter": controls.adapter("light"),
@@ -63,5 +62,5 @@ def test_sd1(in_host):
 def test_sdxl(in_host):
     config = SDXL | dict(block_out_channels=(64, 64, 128), attention_head_dim=(1, 1, 2))
     network = fill(UNet2DConditionModel(**config), 0)
-    nets = {"adapter, SDXL": controls.adapter("full, SDXL", widths=(64, 64, 128, 128)), "union": controls.union()}
+    nets = {"control": control_net(network), "adapter, SDXL": controls.adapter("full, SDXL", widths=(64, 64, 128, 128)), "union": controls.union()}
     compare(in_host, Model(network, "sdxl", latent=LatentFormat(scale=0.13025)), nets, dict(model_channels=64, channel_mult=[1, 1, 2], num_head_channels=64))

@@ -43,9 +43,10 @@ def test_every_node_runs_and_agrees_with_the_other_host(in_host, models):
         assert (ours[name] - theirs[name]).abs().mean() < 1e-4, name
 
 
-def test_networks_are_listed_managed_and_refused(in_host, models):
+def test_networks_are_listed_managed_stopped_and_refused(in_host, models):
     assert in_host("hints.py", "listed", models=str(models)) == [["small"], ["net.pth"]]
     assert in_host("hints.py", "managed", models=str(models)) == 2
+    assert in_host("hints.py", "stopped", models=str(models)) == []
     for node, name, folder in (("Concord_LoadSoftEdge", "gone.pth", "dexined"), ("Concord_LoadSoftEdge", "../depth/small/model.safetensors", "dexined"),
                                ("Concord_LoadDepth", "gone", "depth"), ("Concord_LoadDepth", "../../elsewhere", "depth")):  # fmt: skip
         told = in_host("hints.py", "refused", node=node, name=name)

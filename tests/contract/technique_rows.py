@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
+from concord.processors.attention.adain import feature_adain
 from concord.processors.attention.image_prompt import image_prompt
 from concord.processors.attention.style_aligned import reference_lane, style_aligned
 from concord.processors.features.controlnet import ControlResiduals
@@ -53,7 +54,7 @@ class Technique:
 def style_aligned_row(kit: Kit) -> Technique:
     return Technique(
         "StyleAligned", kit.attached(*style_aligned(), lanes=reference_lane()),
-        kit.attached(*style_aligned(adain="", shift=0.5, window=(0.0, 0.7)), lanes=reference_lane()),
+        kit.attached(*style_aligned(adain="", shift=0.5, window=(0.0, 0.7), group_norm=True), lanes=reference_lane()),
         kit.attached(*style_aligned(share=False, adain=""), lanes=reference_lane()), spares=(0,))
 
 
@@ -72,7 +73,14 @@ def image_prompt_row(kit: Kit) -> Technique:
     return Technique("DecoupledCrossAttn", kit.prompted(weight=0.8), kit.prompted(2, 6, weight=0.7, **other), kit.prompted(weight=0.0))
 
 
-ROWS = (style_aligned_row, multidiffusion_row, control_net_row, image_prompt_row)
+def feature_adain_row(kit: Kit) -> Technique:
+    masks = dict(mask=torch.linspace(0.2, 1, 96).expand(2, 64, 96), reference_mask=torch.ones(64, 96).tril())
+    return Technique("FeatureAdaIN", kit.attached(*feature_adain("values", strength=0.8), lanes=reference_lane()),
+                     kit.attached(*feature_adain("output of both attentions", "mean", 0.7, (0.0, 0.7), **masks), lanes=reference_lane()),
+                     kit.attached(*feature_adain(strength=0.0), lanes=reference_lane()), spares=(0,))
+
+
+ROWS = (style_aligned_row, multidiffusion_row, control_net_row, image_prompt_row, feature_adain_row)
 
 
 def noise(seed: int, *shape: int) -> Tensor:

@@ -75,8 +75,8 @@ def plus_tensors() -> dict[str, torch.Tensor]:
     """An adapter of the "plus" kind for the practice model, with random weights."""
     attention = {"to_q.weight": (64, 64), "to_kv.weight": (128, 64), "to_out.weight": (64, 64)}
     norms = [f"layers.{n}.{part}" for n in range(2) for part in ("0.norm1", "0.norm2", "1.0")] + ["norm_out"]
-    shapes = {"latents": (1, 6, 64), **{f"{name}.{side}": (64, 64) if side == "weight" else (64,) for name in ("proj_in", "proj_out") for side in ("weight", "bias")},
-              **{f"layers.{n}.0.{name}": shape for n in range(2) for name, shape in attention.items()},
+    linear = {f"{name}.{side}": (64, 64) if side == "weight" else (64,) for name in ("proj_in", "proj_out") for side in ("weight", "bias")}
+    shapes = {"latents": (1, 6, 64), **linear, **{f"layers.{n}.0.{name}": shape for n in range(2) for name, shape in attention.items()},
               **{f"layers.{n}.1.{place}.weight": shape for n in range(2) for place, shape in ((1, (256, 64)), (3, (64, 256)))}}
     shapes = {f"image_proj.{name}": shape for name, shape in shapes.items()}
     shapes |= {f"ip_adapter.{2 * n + 1}.to_{letter}_ip.weight": (64, 64) for n in range(16) for letter in "kv"}

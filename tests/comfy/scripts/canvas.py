@@ -1,5 +1,5 @@
-"""Edits of the canvas between steps, in every sampler: done at the right moments, exact where a sampler is single-step, refused by name where it cannot be followed;
-targets get their source's step noise. `latents` makes whole runs in every host."""
+"""Edits of the canvas between steps, in every sampler: done at the right moments, exact where a sampler is single-step, refused by name where it
+cannot be followed; targets get their source's step noise. `latents` makes whole runs in every host."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -49,14 +49,14 @@ class Shrink(Push):
 
 
 def latents(host, encode, sample) -> dict[str, torch.Tensor]:
-    """encode(text) -> CONDITIONING; sample(model, positive, negative, latent, cfg, sampler) -> latents."""
+    """encode(text) -> CONDITIONING; sample(model, positive, negative, latent, cfg, sampler) -> LATENT."""
     model, positive, negative = host.practice_model()[0], encode("a red solid star"), encode("")
     edited = host.attach(model, Push(by=0.1), Shrink(by=0.05), lanes=PAIR)
     latent = {"samples": torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0)).repeat(2, 1, 1, 1) * 0.5, "batch_index": [0, 0]}
     masked = latent | {"noise_mask": torch.ones(1, 1, 128, 128).tril()}
     cases = {name: (edited, latent, 4.0, name) for name in BOTH} | {f"{name}, masked": (edited, masked, 4.0, name) for name in ("ddim", "euler_ancestral")}
     cases |= {"cfg 1": (edited, latent, 1.0, "euler"), "shared noise only": (host.attach(model, Push(by=0.0), lanes=PAIR), latent, 4.0, "dpmpp_2m_sde")}
-    return {name: sample(m, positive, negative, *rest) for name, (m, *rest) in cases.items()}
+    return {name: sample(m, positive, negative, *rest)["samples"] for name, (m, *rest) in cases.items()}
 
 
 def in_comfyui() -> dict[str, torch.Tensor]:
@@ -65,7 +65,7 @@ def in_comfyui() -> dict[str, torch.Tensor]:
     import nodes
 
     clip = host.practice_model()[1]
-    sample = lambda m, positive, negative, latent, cfg, sampler: nodes.common_ksampler(m, 1, 3, cfg, sampler, "normal", positive, negative, latent)[0]["samples"]
+    sample = lambda m, positive, negative, latent, cfg, sampler: nodes.common_ksampler(m, 1, 3, cfg, sampler, "normal", positive, negative, latent)[0]
     return latents(host, lambda text: nodes.CLIPTextEncode().encode(clip, text)[0], sample)
 
 
@@ -74,7 +74,7 @@ def in_diffusers() -> dict[str, torch.Tensor]:
     from concord.hosts.diffusers.sample import sample as sampled
 
     clip = host.practice_model()[1]
-    sample = lambda m, positive, negative, latent, cfg, sampler: sampled(m, 1, 3, cfg, sampler, "normal", positive, negative, latent)["samples"]
+    sample = lambda m, positive, negative, latent, cfg, sampler: sampled(m, 1, 3, cfg, sampler, "normal", positive, negative, latent)
     return latents(host, lambda text: clip.encode_from_tokens_scheduled(clip.tokenize(text)), sample)
 
 
@@ -119,7 +119,8 @@ def known(name: str) -> bool:
 
 def pair(model, name: str, **settings):
     import hostkit as kit
-    return kit.sample(model, kit.conditioning(1), kit.conditioning(2), {"samples": torch.zeros(2, 4, 8, 8), "batch_index": [0, 0]}, sampler=name, **{"steps": 4, **settings})
+    latent = {"samples": torch.zeros(2, 4, 8, 8), "batch_index": [0, 0]}
+    return kit.sample(model, kit.conditioning(1), kit.conditioning(2), latent, sampler=name, **{"steps": 4, **settings})
 
 
 def check_every_sampler_is_followed_or_refused():
@@ -154,8 +155,9 @@ def check_step_noise_is_shared_without_canvas_edits():
     from concord.processors.attention.style_aligned import style_aligned
 
     model = host.attach(kit.unet(), *style_aligned(window=(0.5, 0.5)), lanes=Lanes((*PAIR.roles, (2, "reference", 1))))
+    latent = {"samples": torch.zeros(3, 4, 8, 8), "batch_index": [0, 0, 0]}
     for name in ("euler_ancestral", "dpmpp_sde", "dpm_fast", "uni_pc"):
-        made = kit.sample(model, kit.conditioning(1), kit.conditioning(2), {"samples": torch.zeros(3, 4, 8, 8), "batch_index": [0, 0, 0]}, sampler=name, cfg=1.0)
+        made = kit.sample(model, kit.conditioning(1), kit.conditioning(2), latent, sampler=name, cfg=1.0)
         assert torch.equal(made[0], made[1]), name
         assert torch.equal(made[0], made[2]) == (name in ("dpm_fast", "uni_pc")), name
 
@@ -169,18 +171,20 @@ def check_foreign_samplers():
 
     model = host.attach(kit.unet(), Push(), lanes=PAIR)
     sigmas, latent = torch.tensor([9.0, 3.0, 1.0, 0.0]), torch.zeros(2, 4, 8, 8)
+    run = lambda sampler: comfy.samplers.sample(
+        model, latent + 1, kit.conditioning(1), kit.conditioning(2), 3.0, model.load_device, sampler, sigmas, latent_image=latent, seed=1)
     own = type("TheirSampler", (comfy.samplers.Sampler,), {})()
     noisy = comfy.samplers.KSAMPLER(sample_euler, {"s_churn": 1.0})
     unknown = comfy.samplers.KSAMPLER(lambda model, x, sigmas, extra_args=None, callback=None, disable=None: x)
     for sampler, word in ((own, "TheirSampler"), (noisy, "noise of its own"), (unknown, "noise of its own")):
         try:
-            comfy.samplers.sample(model, latent + 1, kit.conditioning(1), kit.conditioning(2), 3.0, model.load_device, sampler, sigmas, latent_image=latent, seed=1)
+            run(sampler)
         except ConcordError as error:
             assert word in str(error) and "euler" in str(error), error
         else:
             raise AssertionError("was accepted")
     held = comfy.samplers.ksampler("euler")
-    comfy.samplers.sample(model, latent + 1, kit.conditioning(1), kit.conditioning(2), 3.0, model.load_device, held, sigmas, latent_image=latent, seed=1)
+    run(held)
     assert held.sampler_function is sample_euler and vars(held).keys() == {"sampler_function", "extra_options", "inpaint_options"}
 
 

@@ -26,8 +26,13 @@ def setups(host, model, nets: dict, core, positive, negative) -> dict:
         edit = ControlResiduals(**{"strength": 0.8, **settings})
         return m, *host.apply_control(p, n, nets[net], image, edit, None, union_type), shape, cfg
 
+    everything = dict(mask=mask, curve=Curve.parse("0:1, 0.5:0.3, 1:0.8"), soft=True, branches=POSITIVE)
     if "adapter, SDXL" in nets:
+        two = case("adapter, SDXL", blocks=blocks[:10])
         return {
+            "control": case(), "blocks": case(blocks=blocks[:10]), "2 hints": case(shape=(3, 8, 12), image=picture(2, 64, 96, 5)),
+            "4 hints": case(image=picture(4, 64, 96, 5)), "everything, odd": case(shape=(2, 9, 13), **everything),
+            "everything, windows": case(m=windows(aligned), **everything), "control after adapter": case(p=two[1], n=two[2], soft=True, mask=mask),
             "plain": (model, positive, negative, (2, 8, 12), 4.0),
             "adapter": case("adapter, SDXL"), "adapter, odd": case("adapter, SDXL", (2, 9, 13)), "adapter, soft": case("adapter, SDXL", soft=True),
             "adapter, windows": case("adapter, SDXL", (1, 8, 20), m=windows(model), image=picture(1, 64, 160, 5)),
@@ -36,7 +41,6 @@ def setups(host, model, nets: dict, core, positive, negative) -> dict:
         }
     area = [*positive, [positive[0][0].flip(1), {**positive[0][1], "area": (8, 8, 0, 4)}]]
     two = case("adapter", blocks=blocks)
-    everything = dict(mask=mask, curve=Curve.parse("0:1, 0.5:0.3, 1:0.8"), soft=True, branches=POSITIVE)
     return {
         "plain": (model, positive, negative, (2, 8, 12), 4.0),
         "curve": case(curve=Curve.parse("0:1, 0.5:0.2, 1:0")), "blocks": case(blocks=blocks), "mask": case(mask=mask), "pooled": case(pooled=True),
@@ -64,8 +68,9 @@ def run(weights: dict, sdxl: bool, config: dict, networks: dict, positive, negat
     import nodes
 
     model = kit.unet(sdxl=sdxl, weights=weights, **config)
-    nets = {name: union(tensors, config) if name == "union" else kit.control_net(weights=tensors, **config) if name == "control" else adapter(name, tensors)
-            for name, tensors in networks.items()}
+    kinds = {"union": lambda tensors: union(tensors, config),
+             "control": lambda tensors: kit.control_net(weights=tensors, **(kit.SDXL if sdxl else {}) | config)}
+    nets = {name: kinds[name](tensors) if name in kinds else adapter(name, tensors) for name, tensors in networks.items()}
     core = lambda p, n, net, hint, strength: nodes.ControlNetApplyAdvanced().apply_controlnet(p, n, net, hint, strength, 0.0, 1.0)
     made = setups(host, model, nets, core, positive, negative)
     return {name: kit.sample(*setup, torch.zeros(shape[0], 4, *shape[1:]), cfg=cfg, steps=2) for name, (*setup, shape, cfg) in made.items()}

@@ -67,6 +67,21 @@ def managed(models: str) -> int:
     return sum(any(loaded.model is patcher for loaded in comfy.model_management.current_loaded_models) for patcher in kept)
 
 
+def stopped(models: str) -> list[str]:
+    """Hint makers with and without a network end when the stop button is pressed; -> those that did not."""
+    linked, going_on = networks(models), []
+    for node_id in ("Concord_Canny", "Concord_SoftEdge"):
+        comfy.model_management.interrupt_current_processing(True)
+        try:
+            nodes()[node_id].execute(**(defaults(nodes()[node_id]) | linked.get(node_id, {}) | {"image": picture()}))
+            going_on.append(node_id)
+        except comfy.model_management.InterruptProcessingException:
+            pass
+        finally:
+            comfy.model_management.interrupt_current_processing(False)
+    return going_on
+
+
 def refused(node: str, name: str) -> str:
     try:
         kit.run_node(node, model_name=name)

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import torch
 from concord.nodes.attention_maps import AttentionMaps
-from concord.processors.attention.copies import CopyMaps
+from concord.processors.attention.prompt_to_prompt import prompt_to_prompt
 from concord.processors.attention.style_aligned import reference_lane, style_aligned
 from concord.processors.conditions.lanes import roles
 from concord.processors.latents.local_blend import local_blend
@@ -23,10 +23,10 @@ def runs(host, sample) -> dict[str, torch.Tensor]:
     windows = lambda m: host.attach(m, *multidiffusion((16, 16), (8, 8)))
     made: dict[str, torch.Tensor] = {}
 
-    def see(name, model, positive, shape, text=TEXT, words="red circle, star", **settings) -> None:
+    def see(name, model, positive, shape, text=TEXT, words="striped circle, star", **settings) -> None:
         watched, maps = AttentionMaps.execute(model, clip, text, words, 0.1, 0.9, settings.pop("layers", ""), settings.pop("prompt_number", 0)).args
         made[name] = sample(watched, positive, empty, shape, **settings)
-        made |= {f"{name}, {h} x {w}": found * often for (h, w), (found, often) in maps.found.items()}
+        made.update({f"{name}, {h} x {w}": found * often for (h, w), (found, often) in maps.found.items()})
 
     see("batch", model, told, (4, 4, 16, 16))
     see("odd size", model, told, (1, 4, 13, 19), layers="3-9, 12")
@@ -38,12 +38,13 @@ def runs(host, sample) -> dict[str, torch.Tensor]:
     see("ancestral", model, told, (1, 4, 16, 16), sampler="euler_ancestral")
 
     told_apart = [[torch.cat([told[0][0], other[0][0]]), told[0][1]]]
-    places = tuple(positions(host.read_prompt(clip, text), word) for text, word in ((TEXT, "star"), (OTHER, "green star")))
-    for name, subtract in (("blended", ()), ("blended, words kept", (positions(host.read_prompt(clip, TEXT), "circle"),) * 2)):
-        for start, more in ((0.2, []), (0.5, [CopyMaps(on="cross")] if name == "blended" else [])):
-            blend = local_blend(places, subtract, 0.6, 0.6, start)
-            lanes = host.attach(model, *blend, *more, lanes=roles(1, 1))
-            made[f"{name}, {start}"] = sample(lanes, told_apart, empty, (2, 4, 16, 16), steps=5)
+    source, target = (host.read_prompt(clip, text) for text in (TEXT, OTHER))
+    places, kept = (positions(source, "star"), positions(target, "green")), (positions(source, "circle"),) * 2
+    blends = {"blended": local_blend(places, threshold=0.6), "blended late": local_blend(places, threshold=0.6, start=0.5),
+              "blended, words kept": local_blend(places, kept, 0.6, 0.6)}
+    blends["edited and blended"] = (*prompt_to_prompt(source, [target], "replace"), *blends["blended"])
+    for name, edits in blends.items():
+        made[name] = sample(host.attach(model, *edits, lanes=roles(1, 1)), told_apart, empty, (2, 4, 16, 16), steps=5)
     return made
 
 

@@ -1,0 +1,45 @@
+"""Both hosts see the same word maps, and blend the same; watching changes nothing in any ComfyUI."""
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+
+from .versions import version
+
+SCRIPTS = ("watching.py",)
+
+
+def test_watching(check):
+    check()
+
+
+@pytest.fixture(scope="session")
+def ours() -> dict[str, torch.Tensor]:
+    pytest.importorskip("diffusers", reason="the headless extra is not installed")
+    torch.set_num_threads(1)
+    path = Path(__file__).parent / "scripts/maps.py"
+    spec = importlib.util.spec_from_file_location("maps", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.in_diffusers()
+
+
+def test_same_numbers(comfy, in_host, ours):
+    theirs = in_host("maps.py", "in_comfyui")
+    assert set(theirs) == set(ours) and len(ours) > 20
+    for name, made in theirs.items():
+        if "ancestral" in name and version(comfy) < (0, 8):
+            continue  # it drew the step noise from the start noise's generator
+        assert made.isfinite().all() and made.shape == ours[name].shape, name
+        assert (made - ours[name]).abs().max() < 1e-4 * made.abs().max(), name
+
+
+def test_what_is_blended_differs_from_what_is_not(ours):
+    blended = [made for name, made in ours.items() if "blended" in name]
+    assert all((one[1] - other[1]).abs().max() > 1e-2 for i, one in enumerate(blended) for other in blended[:i])
+    assert all(torch.allclose(made[0], blended[0][0], atol=1e-4) for made in blended)
+    assert all(0 < (made[1] == made[0]).float().mean() < 1 for made in blended)
