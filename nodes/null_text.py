@@ -29,6 +29,8 @@ class NullText(io.ComfyNode):
                                tooltip="Optimisation is exact and slow: steps x tries, each about as long as three steps of a sampler. Source prompt as negative costs nothing and comes "
                                        "close, but the source then has no guidance. Off: only the latents below."),
                 io.Int.Input("tries", default=10, min=1, max=100, tooltip="At most so many tries a step for the optimisation; it stops sooner where it is close. 10 is the authors'."),
+                io.Float.Input("rate", default=0.01, min=0.0001, max=1.0, step=0.001, round=0.0001,
+                               tooltip="How far a try goes. 0.01 is the authors' for Stable Diffusion; the small practice model wants 0.1."),
                 io.Combo.Input("negative_for", options=list(TARGETS), default="source and targets",
                                tooltip="Who hears the found negative prompts. Source and targets: as the authors edit pictures. Source only: the targets keep their own (Video-P2P)."),
                 io.Combo.Input("source_latents", options=list(LATENTS), default="recompute",
@@ -39,7 +41,7 @@ class NullText(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model, positive, negative, bank, cfg, method, tries, negative_for, source_latents) -> io.NodeOutput:
+    def execute(cls, model, positive, negative, bank, cfg, method, tries, rate, negative_for, source_latents) -> io.NodeOutput:
         if LATENTS[source_latents]:
             follows = follow_bank(bank)
         else:
@@ -50,5 +52,5 @@ class NullText(io.ComfyNode):
             (text, meta), *_ = positive
             texts = NegativeTexts(text[None].float().cpu(), pooled=meta.get("pooled_output"))
         else:
-            texts = host().null_text(model, bank, positive, negative, cfg, tries)
+            texts = host().null_text(model, bank, positive, negative, cfg, tries, rate)
         return io.NodeOutput(host().attach(model, own_negative(texts, TARGETS[negative_for]), *follows))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from ...processors.conditions.null_text import check, optimise
+from ...processors.conditions.null_text import RATE, check, optimise
 from ...processors.conditions.own_negative import NegativeTexts
 from ...processors.edit import Program
 from ...processors.errors import ConcordError
@@ -22,7 +22,8 @@ from .support import check_supported
 from .weights import weights_of
 
 
-def null_text(model: Any, bank: Bank, positive: list, negative: list, cfg: float, inner_steps: int = 10) -> NegativeTexts:
+def null_text(model: Any, bank: Bank, positive: list, negative: list, cfg: float, inner_steps: int = 10,
+              rate: float = RATE) -> NegativeTexts:
     """The negative prompt of every step with which a run with guidance `cfg` follows the bank."""
     check_supported(model)
     check(model.model_options.get("transformer_options", {}).get(PROGRAM, Program()), bank, positive, negative, weights_of(model))
@@ -36,7 +37,7 @@ def null_text(model: Any, bank: Bank, positive: list, negative: list, cfg: float
         with torch.inference_mode(False):  # nodes run in inference mode, where nothing has a gradient
             asked = Asked(seen)
             latents = bank.latents.clone().to(x.device)
-            found.append(optimise(asked.positive, asked.negative, latents, bank.sigmas, asked.start(len(x)), cfg, inner_steps, tell).cpu())
+            found.append(optimise(asked.positive, asked.negative, latents, bank.sigmas, asked.start(len(x)), cfg, inner_steps, rate, tell).cpu())
         return x
 
     try:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ...processors.conditions.null_text import check, optimise
+from ...processors.conditions.null_text import RATE, check, optimise
 from ...processors.conditions.own_negative import NegativeTexts
 from ...processors.errors import ConcordError
 from ...processors.gradients import ThroughFrozen
@@ -19,7 +19,8 @@ from .sample import guided
 from .weights import weights_of
 
 
-def null_text(model: Model, bank: Bank, positive: Conditioning, negative: Conditioning, cfg: float, inner_steps: int = 10) -> NegativeTexts:
+def null_text(model: Model, bank: Bank, positive: Conditioning, negative: Conditioning, cfg: float, inner_steps: int = 10,
+              rate: float = RATE) -> NegativeTexts:
     """The negative prompt of every step with which a run with guidance `cfg` follows the bank."""
     check(model.program, bank, positive, negative, weights_of(model.network))
     latents = bank.latents.to(model.device)
@@ -34,7 +35,7 @@ def null_text(model: Model, bank: Bank, positive: Conditioning, negative: Condit
 
     try:
         texts = optimise(lambda x, sigma: evaluate(model, said, x, sigma, asked.run)["positive"], say_no, latents, bank.sigmas, denied.context.float(), cfg,
-                         inner_steps, lambda done: current().step(done, bank.steps * inner_steps, "null-text"))
+                         inner_steps, rate, lambda done: current().step(done, bank.steps * inner_steps, "null-text"))
     except torch.OutOfMemoryError as error:
         raise ConcordError("there is not enough memory for gradients through this model, which need about three times what drawing does; "
                            "take a smaller picture, or choose the method that needs none: the source's prompt as negative") from error

@@ -16,7 +16,7 @@ from ..latents.bank import Bank
 from ..latents.inversion import check_program
 from .own_negative import OwnNegative
 
-RATE, FALL, LEAST = 1e-2, 100, 0.1  # Adam's rate falls by a hundredth of itself with each step; schedules longer than the authors' 50 end at a tenth
+RATE, FALL, LEAST = 1e-2, 100, 0.1  # the authors' rate; it falls by a hundredth of itself with each step, and in long schedules ends at a tenth
 CLOSE, CLOSE_MORE = 1e-5, 2e-5  # enough is enough: in the first step, and what each later step adds
 SCALE = 2.0**12  # so that gradients are not lost in half precision; a power of two changes no digit
 
@@ -25,10 +25,11 @@ Negative = Callable[[Tensor, Tensor, Tensor], Tensor]  # the same with the text 
 
 
 def optimise(positive: Positive, negative: Negative, trajectory: Tensor, sigmas: tuple[float, ...], start: Tensor, cfg: float, inner_steps: int = 10,
-             report: Callable[[int], None] | None = None) -> Tensor:
+             rate: float = RATE, report: Callable[[int], None] | None = None) -> Tensor:
     """The texts [T, B, M, C] with which T Euler steps with guidance `cfg` follow a trajectory [T + 1, B, C, h, w] at T + 1 falling sigmas.
 
-    start [B, M, C]: the negative prompt to begin with; each step goes on from the last one's. report(tries): after every try, counted over the run.
+    start [B, M, C]: the negative prompt to begin with; each step goes on from the last one's. rate: of Adam, in the first step. report(tries): after
+    every try, counted over the run.
     """
     x, text, texts = trajectory[0], start.to(torch.promote_types(start.dtype, torch.float32)), []
     for step, (here, there) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True)):
@@ -45,8 +46,9 @@ def optimise(positive: Positive, negative: Negative, trajectory: Tensor, sigmas:
             """[B], in the units that the network sees."""
             return (go(text) - target).square().mean((1, 2, 3)) / (1 + there**2)
 
-        rate, enough = RATE * max(1 - step / FALL, LEAST), CLOSE + CLOSE_MORE * step
-        text = adam(miss, text, rate, enough, inner_steps, lambda tries, step=step: report(step * inner_steps + tries) if report else None)
+        enough = CLOSE + CLOSE_MORE * step
+        tell = lambda tries, step=step: report(step * inner_steps + tries) if report else None
+        text = adam(miss, text, rate * max(1 - step / FALL, LEAST), enough, inner_steps, tell)
         texts.append(text)
         with torch.no_grad():
             x = go(text)

@@ -145,6 +145,6 @@ def check_the_node():
     again = kit.sample(model, positive, negative, noise, steps=4, cfg=1.0, disable_noise=True)
     assert torch.allclose(again, back["samples"], atol=1e-4) and f"{error:.1%}" in report and error > 0
     for method in ("null-text optimisation", "source prompt as negative", "off"):
-        made, = kit.run_node("Concord_NullText", model=model, positive=positive, negative=negative, bank=bank, cfg=3.0, method=method, tries=1,
+        made, = kit.run_node("Concord_NullText", model=model, positive=positive, negative=negative, bank=bank, cfg=3.0, method=method, tries=1, rate=0.05,
                              negative_for="source only", source_latents="overwrite from the inversion")
         assert len(made.model_options["transformer_options"]["concord"].edits) == 2 + (method != "off")
