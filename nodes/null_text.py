@@ -29,19 +29,19 @@ class NullText(io.ComfyNode):
                                tooltip="Optimisation is exact and slow: steps x tries, each about as long as three steps of a sampler. Source prompt as negative costs nothing and comes "
                                        "close, but the source then has no guidance. Off: only the latents below."),
                 io.Int.Input("tries", default=10, min=1, max=100, tooltip="At most so many tries a step for the optimisation; it stops sooner where it is close. 10 is the authors'."),
-                io.Float.Input("rate", default=0.01, min=0.0001, max=1.0, step=0.001, round=0.0001,
-                               tooltip="How far a try goes. 0.01 is the authors' for Stable Diffusion; the small practice model wants 0.1."),
                 io.Combo.Input("negative_for", options=list(TARGETS), default="source and targets",
                                tooltip="Who hears the found negative prompts. Source and targets: as the authors edit pictures. Source only: the targets keep their own (Video-P2P)."),
                 io.Combo.Input("source_latents", options=list(LATENTS), default="recompute",
                                tooltip="Recompute: the source is drawn again, step by step. Overwrite: at every step it is set to the inverted picture, and so comes out exactly."),
+                io.Float.Input("rate", default=0.01, min=0.0001, max=1.0, step=0.001, round=0.0001, optional=True,
+                               tooltip="How far a try goes. 0.01 is the authors' for Stable Diffusion; the small practice model wants 0.1."),
             ],
             outputs=[io.Model.Output(display_name="model", tooltip="The model whose source comes back. Sample from the noise of DDIM Inversion with the same steps and scheduler, "
                                                                    "euler or ddim, and this cfg.")],
         )
 
     @classmethod
-    def execute(cls, model, positive, negative, bank, cfg, method, tries, rate, negative_for, source_latents) -> io.NodeOutput:
+    def execute(cls, model, positive, negative, bank, cfg, method, tries, negative_for, source_latents, rate=0.01) -> io.NodeOutput:
         if LATENTS[source_latents]:
             follows = follow_bank(bank)
         else:

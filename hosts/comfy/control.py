@@ -30,7 +30,6 @@ class WeighedControl(ControlBase):
     def pre_run(self, model: Any, percent_to_timestep_function: Any) -> None:
         check_fits(self.inner, self.edit, model)
         super().pre_run(model, percent_to_timestep_function)
-        self.inner.cond_hint_original = self.cond_hint_original  # a window's copy has a hint of its own
         self.inner.pre_run(model, percent_to_timestep_function)
         self.run = Run(progress_of=Progress(lambda percent: float(percent_to_timestep_function(percent))))
 
@@ -41,12 +40,18 @@ class WeighedControl(ControlBase):
         step = self.step(x_noisy, t, transformer_options)
         if not self.edit.active(step):
             return before
+        self.inner.cond_hint_original = self.hint_for(x_noisy, batched_number)
         added = self.inner.get_control(x_noisy, t, cond, batched_number, transformer_options)
         if added is None:
             return before
         h, w = x_noisy.shape[-2:]
         weighed = write(self.edit.weigh(read(added), step, self.view or View(0, 0, h, w, (h, w))))
         return weighed if before is None else merged(before, weighed)
+
+    def hint_for(self, x: Tensor, branches: int) -> Tensor:
+        """One hint a picture at most: the host would deal out as many hints as rows over the branches, so that the negative had other ones."""
+        hint: Any = self.cond_hint_original
+        return hint[: len(x) // branches] if x.ndim == 4 else hint
 
     def step(self, x: Tensor, t: Tensor, options: dict) -> Step:
         """The run's, where the model has a program; else there are no lanes, and rows are samples of the batch."""
@@ -89,7 +94,6 @@ def begin(copied: Any, control: Any, model: Any) -> None:
     A Control-LoRA's network, which the host builds at that moment and which weighs half a model, is the same one for all windows.
     """
     if isinstance(copied, WeighedControl):
-        copied.inner.cond_hint_original = copied.cond_hint_original
         begin(copied.inner, control.inner, model)
     elif isinstance(copied, ControlLora):
         ControlNet.pre_run(copied, model, model.model_sampling.percent_to_sigma)
