@@ -11,6 +11,8 @@ Every test that takes one of these fixtures runs once per host:
                                                           function of scripts/x.py; a failing one shows the host's own traceback.
     comfy -> Path                                         the host's folder.
 
+A module with `DEEP = True` looks at one technique closely: in all hosts but the newest its tests are slow ones (`make test-all`).
+
 One process per host serves the whole session (importing a host costs 5 to 12 seconds) and starts with a clean environment.
 """
 from __future__ import annotations
@@ -25,6 +27,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from .versions import version
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -98,7 +102,10 @@ class Worker:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One run per host for tests that take `comfy`; one test per `check_*` function for those that take `check`."""
     if "comfy" in metafunc.fixturenames:
-        hosts = [pytest.param(host, id=host.name, marks=pytest.mark.xdist_group(host.name)) for host in find_hosts()]  # a host boots in one process
+        found = find_hosts()
+        newest, deep = max(found, key=version, default=None), getattr(metafunc.module, "DEEP", False)
+        marks = lambda host: [pytest.mark.xdist_group(host.name), *([pytest.mark.slow] if deep and host != newest else [])]  # a host boots in one process
+        hosts = [pytest.param(host, id=host.name, marks=marks(host)) for host in found]
         metafunc.parametrize("comfy", hosts or [pytest.param(None, id="no host", marks=pytest.mark.skip(reason=MISSING))], scope="session")
     if "check_name" in metafunc.fixturenames:
         found = [(script, name) for script in metafunc.module.SCRIPTS for name in checks(script)]

@@ -10,6 +10,7 @@ import torch
 
 from .versions import version
 
+DEEP = True  # in older hosts: slow
 SCRIPTS = ("canvas.py",)
 
 

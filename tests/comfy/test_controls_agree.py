@@ -16,6 +16,7 @@ from .. import controls
 from ..sampling_models import SDXL, control_net, fill, text
 from ..test_control_fidelity import SD1
 
+DEEP = True  # in older hosts: slow
 SCRIPTS = ("control_kinds.py", "control_refusals.py")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+DEEP = True  # in older hosts: slow
 SCRIPTS = ("image_adapter.py", "image_adapter_costs.py", "prompted_runs.py")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+DEEP = True  # in older hosts: slow
 SCRIPTS = ("inversion.py",)
 
 

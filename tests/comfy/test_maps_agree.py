@@ -9,6 +9,7 @@ import torch
 
 from .versions import version
 
+DEEP = True  # in older hosts: slow
 SCRIPTS = ("watching.py",)
 
 

@@ -9,6 +9,7 @@ import torch
 
 from .versions import version
 
+DEEP = True  # in older hosts: slow
 SCRIPTS = ("prompt_to_prompt.py",)
 CASES = ("replace", "refine", "reweight", "refine and reweight", "two groups, odd sizes", "cfg 1", "ancestral", "154 tokens", "blended", "controlled",
          "with style", "with windows", "with a picture", "with all", "with all, other order", "like its source")  # fmt: skip

@@ -18,8 +18,8 @@ def studio() -> Studio:
 
 def test_prompt_to_prompt_keeps_the_layout_and_changes_the_word(studio):
     off, words, both = (editing_effects.layout_kept(studio, PICTURES, *how) for how in ((0.0, 0.0), (0.8, 0.0), (0.8, 0.4)))
-    assert off["overlap"] + 0.05 < both["overlap"] and words["overlap"] - 0.02 < both["overlap"]
-    assert both["overlap"] > 0.75 and both["asked"] > 0.6
+    assert off["overlap"] + 0.08 < words["overlap"] < both["overlap"] + 0.02
+    assert both["overlap"] > off["overlap"] + 0.15 and both["asked"] > 0.75
 
 
 def test_masactrl_keeps_the_appearance_in_a_new_layout(studio):
