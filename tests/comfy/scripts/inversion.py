@@ -143,7 +143,7 @@ def check_the_node():
     noise, bank, back, error, report = kit.run_node("Concord_DDIMInversion", model=model, positive=positive, negative=negative, latent=latent, steps=4,
                                                     scheduler="normal", cfg=1.0, eps_at="start of the step")
     again = kit.sample(model, positive, negative, noise, steps=4, cfg=1.0, disable_noise=True)
-    assert torch.allclose(again, back["samples"], atol=1e-4) and f"{error:.1%}" in report and error > 0
+    assert (again - back["samples"]).abs().max() < 1e-4 * back["samples"].abs().max() and f"{error:.1%}" in report and error > 0
     for method in ("null-text optimisation", "source prompt as negative", "off"):
         made, = kit.run_node("Concord_NullText", model=model, positive=positive, negative=negative, bank=bank, cfg=3.0, method=method, tries=1, rate=0.05,
                              negative_for="source only", source_latents="overwrite from the inversion")
