@@ -11,7 +11,7 @@ from ..sampling_models import noise, text
 from .versions import version
 
 MODULES = (conditioning, control, encoding, latent, latent_size, regions, sampling)
-EXTRAS = {"SetUnionControlNetType"}  # not among the nodes that a host has without its extras; test_controls_agree runs it
+EXTRAS = {"SetUnionControlNetType"}  # not among the nodes that a host has without its extras: test_union_type_node runs it
 NODES = {node.define_schema().node_id: node for module in MODULES for node in nodes_of(module) if node.define_schema().node_id not in EXTRAS}
 FEWER_CHOICES = {"sampler_name", "scheduler"}
 WIDER_SINCE_0_33 = {"LatentFromBatch"}
