@@ -20,11 +20,6 @@ def test_outlines_are_followed(studio):
     assert found["with"] > 0.5 and found["with"] > found["without"] + 0.25
 
 
-def test_more_strength_follows_more(studio):
-    half, whole = (effects.outline_overlap(studio, 4, strength)["with"] for strength in (0.3, 1.0))
-    assert whole > half
-
-
 def test_a_batch_shares_its_style(studio):
     found = effects.style_spread(studio, 2 * PICTURES)
     for what in ("colour", "background"):
