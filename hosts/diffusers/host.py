@@ -16,8 +16,8 @@ from .control_family import kind_of
 from .control_net import Control
 from .image_adapter import cross_attentions, read_adapter, vision
 from .inversion import as_latent, invert, walk_back
-from .null_text import null_text
 from .model import Model
+from .null_text import null_text
 from .pictures import keep, make_hints, model_path
 from .practice import load_adapter as practice_adapter
 from .practice import load_control_net as practice_control_net
