@@ -26,6 +26,11 @@ def scene(**choices: Any) -> torch.Tensor:
     return PracticeScene.execute(**(defaults | choices)).args[0]
 
 
+def side_by_side(images: torch.Tensor) -> Picture:
+    """[n, 3, y, x] 0..1"""
+    return row([to_picture(image[None].movedim(1, -1)) for image in images])
+
+
 def inverted() -> dict[str, Picture]:
     """A picture, its noise, and what comes back of it: as it is, at a cfg for edits, and with the negative prompts of NullText."""
     studio = Studio(steps=STEPS)
@@ -45,8 +50,7 @@ def aligned() -> Picture:
     """A batch of one prompt, and below it the same with the values of the first picture's features."""
     studio = Studio(steps=STEPS)
     model = FeatureAdaIN.execute(studio.model, "values", "mean and deviation", 1.0, 0, 0.0, 1.0).args[0]
-    return column([row([to_picture(image[None].movedim(1, -1)) for image in studio.draw(m, studio.encode("a heart"), samples=4, seed=2)])
-                   for m in (studio.model, model)])
+    return column([side_by_side(studio.draw(m, studio.encode("a heart"), samples=4, seed=2)) for m in (studio.model, model)])
 
 
 def toned() -> Picture:
@@ -62,7 +66,7 @@ def one_each() -> Picture:
     """A batch with a prompt for each picture."""
     studio = Studio(steps=STEPS)
     told = PromptPerPicture.execute(studio.parts[1], {"samples": torch.zeros(3, 4, 16, 16)}, "a red circle\na green star\na yellow square").args[0]
-    return row([to_picture(image[None].movedim(1, -1)) for image in studio.draw(studio.model, told, samples=3, seed=4)])
+    return side_by_side(studio.draw(studio.model, told, samples=3, seed=4))
 
 
 def second_prompt() -> Picture:
@@ -70,4 +74,4 @@ def second_prompt() -> Picture:
     studio = Studio(steps=16)
     said, second = studio.encode("a shape on a blue background"), studio.encode("a red star")
     models = (studio.model, DecoupledPrompt.execute(studio.model, second, 1.0, 0.0, 1.0).args[0])
-    return column([row([to_picture(image[None].movedim(1, -1)) for image in studio.draw(model, said, samples=4, seed=4)]) for model in models])
+    return column([side_by_side(studio.draw(model, said, samples=4, seed=4)) for model in models])

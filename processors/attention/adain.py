@@ -18,7 +18,7 @@ from ..program import Attend, Group, Plan
 from ..rows import Site, View
 from ..run import Step
 from ..statistics import MODES, TOKENS, Moments, aligned, moments
-from .style_aligned import NAMES, Follows
+from .style_aligned import NAMES, Follows, with_statistics
 
 Seers = tuple[tuple[int, View | None], ...]  # images of the batch, and the windows that they are seen through
 
@@ -69,9 +69,7 @@ class AlignFeatures(Aligns):
         def follow(mine: Group, theirs: Group):
             mask = self.seen(self.mask, seers(mine.rows, step), site, step, plan.own.q)
             shown = self.seen(self.reference_mask, seers([giver[i] for i in mine.rows], step), site, step, plan.own.q)
-            align = lambda x, like: self.align(x, moments(like, TOKENS, shown), mask)
-            k = lambda s: s._replace(k=align(s.k, theirs.own.k) if "k" in self.of else s.k, v=align(s.v, theirs.own.v) if "v" in self.of else s.v)
-            return tuple((t._replace(q=align(t.q, theirs.terms[0].q)) if "q" in self.of else t).on("own", k) for t in mine.terms)
+            return with_statistics(mine, theirs, self.of, lambda x, like: self.align(x, moments(like, TOKENS, shown), mask))
 
         return plan.change(takers, follow, tuple(giver.values())) if takers else plan
 

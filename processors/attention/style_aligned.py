@@ -5,6 +5,7 @@ authors' code.
 """
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -12,7 +13,7 @@ from torch import Tensor
 from ..edit import AttentionEdit, Edit, Order
 from ..errors import ConcordError
 from ..features.group_norm import ShareGroupNorm
-from ..program import Group, Plan, Segment
+from ..program import Group, Plan, Segment, Term
 from ..rows import Lanes, Row, Site
 from ..run import Step
 from ..statistics import EPS, TOKENS, aligned, moments
@@ -55,12 +56,7 @@ class AlignStatistics(Follows):
         return not self.of
 
     def follow(self, mine: Group, theirs: Group):
-        like, other = theirs.terms[0], theirs.own
-
-        def align(s: Segment) -> Segment:
-            return s._replace(k=adain(s.k, other.k) if "k" in self.of else s.k, v=adain(s.v, other.v) if "v" in self.of else s.v)
-
-        return tuple((t._replace(q=adain(t.q, like.q)) if "q" in self.of else t).on("own", align) for t in mine.terms)
+        return with_statistics(mine, theirs, self.of, adain)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -107,6 +103,13 @@ class ShareAll(AttentionEdit):
             meets = {i: family[(at + turn) % len(family)] for family in families.values() if turn < len(family) for at, i in enumerate(family)}
             turns.append((tuple(sorted(meets)), tuple(meets[i] for i in sorted(meets))))
         return tuple(turns)
+
+
+def with_statistics(mine: Group, theirs: Group, of: str, align: Callable[[Tensor, Tensor], Tensor]) -> tuple[Term, ...]:
+    """The terms of `mine`, in which align(own tensor, the giver's) stands for each tensor named in `of` (q, k, v)."""
+    like, other = theirs.terms[0], theirs.own
+    segment = lambda s: s._replace(k=align(s.k, other.k) if "k" in of else s.k, v=align(s.v, other.v) if "v" in of else s.v)
+    return tuple((t._replace(q=align(t.q, like.q)) if "q" in of else t).on("own", segment) for t in mine.terms)
 
 
 def adain(x: Tensor, like: Tensor, eps: float = EPS) -> Tensor:

@@ -1,13 +1,10 @@
 """Edits of the canvas between steps: the host's samplers with them, and the same numbers as here."""
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
+from .here import run_here
 from .versions import version
 
 DEEP = True  # in older hosts: slow
@@ -20,13 +17,7 @@ def test_canvas(check):
 
 @pytest.fixture(scope="session")
 def ours() -> dict[str, torch.Tensor]:
-    pytest.importorskip("diffusers", reason="the headless extra is not installed")
-    torch.set_num_threads(1)
-    spec = importlib.util.spec_from_file_location("canvas", Path(__file__).parent / "scripts/canvas.py")
-    assert spec and spec.loader
-    module = sys.modules["canvas"] = importlib.util.module_from_spec(spec)  # dataclasses look there
-    spec.loader.exec_module(module)
-    return module.in_diffusers()
+    return run_here("canvas.py")
 
 
 def test_same_numbers(comfy, ours, in_host):

@@ -1,9 +1,7 @@
 """Both hosts agree on ApplyControlNet in all its settings: ControlNets, unions and T2I-Adapters, for SD 1.x and SDXL."""
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from concord.hosts.diffusers import host
@@ -15,6 +13,7 @@ from diffusers import UNet2DConditionModel
 from .. import controls
 from ..sampling_models import SDXL, control_net, fill, text
 from ..test_control_fidelity import SD1
+from .here import script_here
 
 DEEP = True  # in older hosts: slow
 SCRIPTS = ("control_kinds.py", "control_refusals.py")
@@ -22,14 +21,6 @@ SCRIPTS = ("control_kinds.py", "control_refusals.py")
 
 def test_kinds(check):
     check()
-
-
-def shared():
-    spec = importlib.util.spec_from_file_location("controls", Path(__file__).parent / "scripts/controls.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def compare(in_host, model: Model, nets: dict, config: dict) -> None:
@@ -42,7 +33,7 @@ def compare(in_host, model: Model, nets: dict, config: dict) -> None:
     theirs = in_host("controls.py", weights=model.network.state_dict(), sdxl=model.family == "sdxl", config=config, networks=networks, **given)
     core = lambda p, n, net, hint, strength: apply_control((p, n), net, hint, strength)
     for one in (model, replace(model, rows_per_call=2)):
-        made = shared().setups(host, one, mine, core, **given)
+        made = script_here("controls.py").setups(host, one, mine, core, **given)
         assert set(made) == set(theirs)
         plain = {}
         for name, (*setup, shape, cfg) in made.items():

@@ -1,12 +1,10 @@
 """Both hosts give the same numbers for the same weights over whole runs, with every technique, alone and together."""
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 import torch
 
+from .here import run_here
 from .versions import version
 
 CASES = (
@@ -20,14 +18,7 @@ CASES = (
 
 @pytest.fixture(scope="session")
 def ours() -> dict[str, torch.Tensor]:
-    pytest.importorskip("diffusers", reason="the headless extra is not installed")
-    torch.set_num_threads(1)
-    path = Path(__file__).parent / "scripts/agreement.py"
-    spec = importlib.util.spec_from_file_location("agreement", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.in_diffusers()
+    return run_here("agreement.py")
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,10 @@
 """Inversion and null-text inside ComfyUI, and the same numbers as here."""
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 import torch
+
+from .here import run_here
 
 DEEP = True  # in older hosts: slow
 SCRIPTS = ("inversion.py",)
@@ -17,13 +16,7 @@ def test_inversion(check):
 
 @pytest.fixture(scope="session")
 def ours() -> dict[str, torch.Tensor]:
-    pytest.importorskip("diffusers", reason="the headless extra is not installed")
-    torch.set_num_threads(1)
-    spec = importlib.util.spec_from_file_location("inversion_runs", Path(__file__).parent / "scripts/inversion.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.in_diffusers()
+    return run_here("inversion.py")
 
 
 def test_same_numbers(ours, in_host):

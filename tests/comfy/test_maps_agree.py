@@ -1,12 +1,10 @@
 """Both hosts see the same word maps, and blend the same; watching changes nothing in any ComfyUI."""
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 import torch
 
+from .here import run_here
 from .versions import version
 
 DEEP = True  # in older hosts: slow
@@ -19,14 +17,7 @@ def test_watching(check):
 
 @pytest.fixture(scope="session")
 def ours() -> dict[str, torch.Tensor]:
-    pytest.importorskip("diffusers", reason="the headless extra is not installed")
-    torch.set_num_threads(1)
-    path = Path(__file__).parent / "scripts/maps.py"
-    spec = importlib.util.spec_from_file_location("maps", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.in_diffusers()
+    return run_here("maps.py")
 
 
 def test_same_numbers(comfy, in_host, ours):

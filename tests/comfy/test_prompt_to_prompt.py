@@ -1,12 +1,10 @@
 """Prompt-to-Prompt in every ComfyUI that is there: its node gives what it gives in the headless host, alone and with the other techniques."""
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 import torch
 
+from .here import script_here
 from .versions import version
 
 DEEP = True  # in older hosts: slow
@@ -19,18 +17,9 @@ def test_prompt_to_prompt(check):
     check()
 
 
-def script():
-    pytest.importorskip("diffusers", reason="the headless extra is not installed")
-    spec = importlib.util.spec_from_file_location("prompt_to_prompt", Path(__file__).parent / "scripts/prompt_to_prompt.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="session")
 def ours() -> dict[str, torch.Tensor]:
-    module = script()
+    module = script_here("prompt_to_prompt.py")
     from concord.hosts.diffusers import host
     from concord.hosts.diffusers.sample import sample
 
@@ -73,7 +62,7 @@ def test_every_case_does_something(ours, theirs):
 
 
 def test_sdxl(in_host):
-    module = script()
+    module = script_here("prompt_to_prompt.py")
     from concord.hosts.diffusers import host
     from concord.hosts.diffusers.model import LatentFormat, Model
     from concord.hosts.diffusers.sample import sample

@@ -1,9 +1,6 @@
 """Both hosts agree on SDXL's block numbering too, with every technique."""
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import torch
 from concord.hosts.diffusers import host
 from concord.hosts.diffusers.control_net import Control
@@ -11,15 +8,8 @@ from concord.hosts.diffusers.model import LatentFormat, Model
 from concord.hosts.diffusers.sample import sample
 
 from ..sampling_models import control_net, noise, text, unet
+from .here import script_here
 from .test_sampling_parity import LARGE
-
-
-def shared():
-    spec = importlib.util.spec_from_file_location("sdxl", Path(__file__).parent / "scripts/sdxl.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_sdxl_with_every_technique(in_host):
@@ -30,7 +20,7 @@ def test_sdxl_with_every_technique(in_host):
     theirs = in_host("sdxl.py", weights=network.state_dict(), config=LARGE, control_weights=net.state_dict(), latent=latent, **given)
     model = Model(network, "sdxl", latent=LatentFormat(scale=0.13025))
     ours = {name: sample(m, 1, 3, 5.0, "euler", "normal", positive, negative, latent)["samples"]
-            for name, (m, positive, negative) in shared().setups(host, model, Control(net), **given).items()}
+            for name, (m, positive, negative) in script_here("sdxl.py").setups(host, model, Control(net), **given).items()}
     assert set(ours) == set(theirs)
     for name, made in ours.items():
         assert (made - theirs[name]).abs().max() / made.abs().max() < 1e-4, name

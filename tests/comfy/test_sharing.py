@@ -1,11 +1,10 @@
 """Pictures that look at one another: the same numbers in both hosts, and what has to hold inside ComfyUI."""
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 import torch
+
+from .here import run_here
 
 DEEP = True  # in older hosts: slow
 SCRIPTS = ("sharing.py",)
@@ -17,13 +16,7 @@ def test_sharing(check):
 
 @pytest.fixture(scope="session")
 def ours() -> dict[str, torch.Tensor]:
-    pytest.importorskip("diffusers", reason="the headless extra is not installed")
-    torch.set_num_threads(1)
-    spec = importlib.util.spec_from_file_location("sharing", Path(__file__).parent / "scripts/sharing.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.in_diffusers()
+    return run_here("sharing.py")
 
 
 def test_same_numbers(comfy, ours, in_host):

@@ -16,8 +16,8 @@ def studio() -> effects.Studio:
 
 
 def test_outlines_are_followed(studio):
-    found = effects.outline_overlap(studio, PICTURES)
-    assert found["with"] > 0.5 and found["with"] > found["without"] + 0.25
+    without, with_it = (effects.outline_overlap(studio, PICTURES, strength) for strength in (0.0, 1.0))
+    assert with_it > 0.5 and with_it > without + 0.25
 
 
 def test_a_batch_shares_its_style(studio):

@@ -17,7 +17,7 @@ def studio() -> Studio:
 
 
 def test_hints_are_followed_more_closely_with_more_strength(studio):
-    overlaps = [effects.outline_overlap(studio, PICTURES, strength)["with"] for strength in (0.0, 0.25, 0.5, 1.0)]
+    overlaps = [effects.outline_overlap(studio, PICTURES, strength) for strength in (0.0, 0.25, 0.5, 1.0)]
     assert all(more > less + 0.05 for less, more in zip(overlaps, overlaps[1:], strict=False)), overlaps
     assert overlaps[-1] > overlaps[0] + 0.4
 
