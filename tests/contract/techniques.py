@@ -12,7 +12,7 @@ from concord.hosts.diffusers.model import LatentFormat, Model
 from concord.hosts.diffusers.sample import sample
 
 from .. import sampling_models as networks
-from .technique_rows import ROWS, Kit, Setup
+from .technique_rows import ROWS, Kit, Setup, Technique, compatible
 
 
 @cache
@@ -28,6 +28,7 @@ def control_net() -> Control:
 KIT = Kit(host, lambda: control_net())
 TECHNIQUES = tuple(row(KIT) for row in ROWS)
 STYLE_ALIGNED, MULTIDIFFUSION = TECHNIQUES[:2]
+TOGETHER = compatible(TECHNIQUES)
 
 
 def plain() -> Setup:
@@ -39,6 +40,11 @@ def run(setup: Setup, samples: int = 2, canvas: tuple[int, int] = (8, 12), steps
     out = sample(setup[0], 0, steps, cfg, settings.pop("sampler", "euler"), "normal", *setup[1:], latent, **settings)["samples"]
     assert torch.isfinite(out).all()
     return out
+
+
+def enough(technique: Technique, samples: int = 2) -> int:
+    """A batch that has all lanes."""
+    return max(samples, technique.pictures)
 
 
 def split(setup: Setup) -> Setup:

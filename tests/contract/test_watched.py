@@ -20,15 +20,16 @@ def watched(setup):
 def test_each_technique(technique):
     after, seen = watched(technique.typical(t.plain()))
     before, seen_too = watched(t.plain())
-    alone = t.run(technique.typical(t.plain()))
-    assert torch.equal(t.run(after), alone) and torch.equal(t.run(technique.typical(before)), alone)
+    run = lambda setup: t.run(setup, t.enough(technique))
+    alone = run(technique.typical(t.plain()))
+    assert torch.equal(run(after), alone) and torch.equal(run(technique.typical(before)), alone)
     for grid, (found, often) in seen.found.items():
         assert found.isfinite().all() and torch.equal(found, seen_too.found[grid][0]) and often == seen_too.found[grid][1]
 
 
 def test_all_together_joint_and_split():
     setup = t.plain()
-    for technique in t.TECHNIQUES:
+    for technique in t.TOGETHER:
         setup = technique.typical(setup)
     (joint, seen), (split, others) = watched(setup), watched(t.split(setup))
     assert torch.equal(t.run(joint, 3), t.run(setup, 3))

@@ -42,7 +42,7 @@ class BesidePrompt(AttentionEdit):
 
 def check_prompts_of_different_length():
     """154 and 77 tokens: the host repeats the shorter one's; alone in its call it is not repeated."""
-    patcher, positive, negative = ours(prompts(kit.conditioning(1, tokens=154)))
+    patcher, positive, negative = ours(prompts(kit.conditioning(1, tokens=154)), chunks=2)
     assert_same(*joint_and_split((host.attach(patcher, BesidePrompt()), positive, negative)))
 
 

@@ -8,7 +8,7 @@ import torch
 from concord.hosts.comfy import host
 from concord.processors.edit import AttentionEdit, Order
 from concord.processors.program import Segment, Term
-from technique_rows import ROWS, Kit, Setup
+from technique_rows import ROWS, Kit, Setup, compatible
 
 KIT = Kit(host, lambda: control_net())
 TECHNIQUES = tuple(row(KIT) for row in ROWS)
@@ -29,13 +29,14 @@ def plain() -> Setup:
     return model(), kit.conditioning(1), kit.conditioning(2)
 
 
-def everything(setup: Setup) -> Setup:
-    for technique in TECHNIQUES:
+def everything(setup: Setup, chunks: int = 1) -> Setup:
+    """All techniques that go together, with prompts of so many chunks."""
+    for technique in compatible([technique for technique in TECHNIQUES if chunks == 1 or not technique.chunk]):
         setup = technique.typical(setup)
     return setup
 
 
-def latent(rows: int = 2, height: int = 8, width: int = 12):
+def latent(rows: int = 3, height: int = 8, width: int = 12):
     return torch.zeros(rows, 4, height, width)
 
 
@@ -52,9 +53,9 @@ def assert_same(a, b, tolerance: float = 1e-4) -> None:
     assert error <= tolerance, f"differs by {error:.2g}, allowed {tolerance:g}"
 
 
-def assert_differs(a, b) -> None:
+def assert_differs(a, b, what: str = "it") -> None:
     error = float((a - b).abs().max() / b.abs().max())
-    assert error > 1e-3, f"differs only by {error:.2g}"
+    assert error > 1e-3, f"{what} differs only by {error:.2g}"
 
 
 class AddTokens(AttentionEdit):
@@ -69,9 +70,9 @@ class AddTokens(AttentionEdit):
         return plan.change(rows, lambda mine: (*mine.terms, Term(plan.own.q[list(mine.rows)], (Segment(self.id, k[: len(mine.rows)], v[: len(mine.rows)]),))))
 
 
-def ours(setup):
+def ours(setup, chunks: int = 1):
     """Edits of self-attention and of cross-attention, and all else."""
-    setup = everything(setup)
+    setup = everything(setup, chunks)
     return host.attach(setup[0], AddTokens()), *setup[1:]
 
 

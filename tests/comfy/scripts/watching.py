@@ -112,7 +112,7 @@ def check_filled_once_when_the_run_has_ended_well():
     first = maps.found
     assert filled == [0, 0, 0] and first
     run(ours)
-    assert maps.found is not first and all(len(of) == 2 for of, _ in maps.found.values())
+    assert maps.found is not first and all(len(of) == 3 for of, _ in maps.found.values())
 
 
 def sample(setup, callback):
