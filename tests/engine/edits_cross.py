@@ -7,7 +7,7 @@ from math import log1p, sqrt
 import torch
 from concord.processors.edit import AttentionEdit, Order
 from concord.processors.program import Group, Plan, Segment, Term
-from concord.processors.rows import Row, Site
+from concord.processors.rows import Site
 from concord.processors.run import Step
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -93,23 +93,3 @@ class PaintWithWords(AttentionEdit):
             return s._replace(bias=bias if s.bias is None else s.bias + bias)
 
         return plan.change(step.where(self), lambda mine: tuple(t.on("own", lambda s, t=t: paint(t, s)) for t in mine.terms))
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Reweight(AttentionEdit):
-    """Prompt-to-Prompt (arXiv 2208.01626), attention re-weighting: words louder or softer, not renormalised."""
-
-    technique = "Reweight"
-    kind = "cross"
-    order = Order.VALUES
-    taker = "target"
-    branches: frozenset[str] | None = POSITIVE
-    weights: Tensor = None  # [M]
-
-    def takes(self, row: Row) -> bool:
-        return super().takes(row) and row.tokens in (None, len(self.weights))
-
-    def rewrite(self, plan: Plan, site: Site, step: Step) -> Plan:
-        loud = torch.diag(self.weights)
-        scale = lambda s: s._replace(mix=loud if s.mix is None else s.mix @ loud)
-        return plan.change(step.where(self), lambda mine: tuple(t.on("own", scale) for t in mine.terms))

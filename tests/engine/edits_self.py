@@ -4,7 +4,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from concord.processors.edit import AttentionEdit, Order
 from concord.processors.program import Attend, Group, Plan, Segment, Term
 from concord.processors.rows import Site
@@ -28,25 +27,6 @@ class Asks(AttentionEdit):
 
     def ask(self, mine: Group, theirs: Group, site: Site, step: Step) -> tuple[Term, ...]:
         return tuple(t.on("own", lambda s: s._replace(k=theirs.own.k, v=theirs.own.v)) for t in mine.terms)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class MutualAttention(Asks):
-    """MasaCtrl (arXiv 2304.08465): keys and values of the source; with masks foreground asks foreground, background background."""
-
-    technique = "MasaCtrl"
-    source_mask: Tensor | None = None
-    target_mask: Tensor | None = None
-
-    def ask(self, mine: Group, theirs: Group, site: Site, step: Step) -> tuple[Term, ...]:
-        (term,) = super().ask(mine, theirs, site, step)
-        if self.source_mask is None:
-            return (term,)
-        inside = step.mask(self.source_mask, site, term.q).mT >= 0.5
-        gate = (step.mask(self.target_mask, site, term.q) >= 0.5).to(term.q)
-        hidden = torch.finfo(term.q.dtype).min / 2  # finite, so that an empty set of keys is not NaN
-        hide = lambda out: lambda s: s._replace(bias=torch.zeros_like(out, dtype=s.k.dtype).masked_fill(out, hidden))
-        return term.on("own", hide(~inside))._replace(gate=gate), term.on("own", hide(inside))._replace(gate=1 - gate)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -5,7 +5,6 @@ from math import log1p, sqrt
 
 import torch
 from concord.processors.edit import Order
-from concord.tests.engine.toy import heads
 from concord.tests.engine.truth import Asked, Part, Rule, Scene, State, Taken
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -14,7 +13,7 @@ from torch.nn.functional import interpolate
 def adapter(tokens: dict[str, Tensor], weights: tuple[tuple[Tensor, Tensor], ...], weight: float, mask: Tensor | None = None) -> tuple[Rule, ...]:
     def act(scene: Scene, now: State, before: State) -> None:
         for i, row in enumerate(scene.step.rows):
-            k, v = (heads((tokens[row.branch] @ w)[None])[0] for w in weights[scene.site.index])
+            k, v = ((tokens[row.branch] @ w).unflatten(-1, (len(scene.q[i]), -1)).transpose(0, 1) for w in weights[scene.site.index])
             probabilities = (scene.q[i] @ k.mT / sqrt(k.shape[-1])).softmax(-1)
             now[i] = [*now[i], Taken({"image": probabilities}, {"image": v}, weight if mask is None else weight * scene.mask(mask))]
 

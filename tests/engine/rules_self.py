@@ -37,11 +37,20 @@ def masactrl(source_mask: Tensor | None = None, target_mask: Tensor | None = Non
             if source_mask is None:
                 now[i] = [asked]
                 continue
-            front, gate = scene.mask(source_mask).T >= 0.5, (scene.mask(target_mask) >= 0.5).double()
+            front, gate = scene.mask(source_mask, "nearest").T >= 0.5, scene.mask(target_mask, "nearest")
             hide = lambda out: torch.zeros(out.shape, dtype=torch.float64).masked_fill(out, -inf)
             now[i] = [asked.with_own(bias=hide(~front))._replace(gate=gate), asked.with_own(bias=hide(front))._replace(gate=1 - gate)]
 
     return (Rule(Order.SOURCE, "self", act),)
+
+
+def union() -> tuple[Rule, ...]:
+    def act(scene: Scene, now: State, before: State) -> None:
+        for i in scene.takers("target"):
+            source = before[scene.giver(i, "source")][0].parts["own"]
+            now[i] = [a._replace(parts={**a.parts, "source": source}) for a in now[i]]
+
+    return (Rule(Order.SEGMENTS, "self", act),)
 
 
 def frames() -> tuple[Rule, ...]:

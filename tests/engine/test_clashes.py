@@ -2,16 +2,17 @@
 from __future__ import annotations
 
 import pytest
+from concord.processors.attention.masactrl import MutualAttention, masactrl
+from concord.processors.attention.prompt_to_prompt import CopyLayout, CopyWords
 from concord.processors.attention.style_aligned import AlignStatistics, style_aligned
 from concord.processors.edit import Program
 from concord.processors.errors import ConcordError
 from concord.processors.prediction.multidiffusion import Windows
 from concord.processors.rows import Lanes
 from concord.processors.run import Run
-from concord.tests.engine.edits_copy import CopyMaps
 from concord.tests.engine.edits_cross import POSITIVE, RegionPrompts
-from concord.tests.engine.edits_self import FrameAttention, MutualAttention, StyleInjection
-from concord.tests.engine.table import LEFT, TEXTS, TOP
+from concord.tests.engine.edits_self import FrameAttention, StyleInjection
+from concord.tests.engine.table import ALWAYS, LEFT, TEXTS, TOP
 from concord.tests.engine.toy import BRANCHES, Toy, lanes
 
 SIGMAS = (14.0, 7.0, 3.0, 1.0, 0.0)
@@ -30,7 +31,7 @@ def check(*edits, samples: int = 4, roles: Lanes | None = None) -> None:
 
 def test_the_message_names_techniques_row_site_and_step():
     with pytest.raises(ConcordError) as error:
-        check(CopyMaps(on="self", window=(0.5, 1.0)), MutualAttention(layers=frozenset({1})))
+        check(CopyLayout(fraction=1.0, window=(0.5, 1.0)), MutualAttention(layers=frozenset({1})))
     message = str(error.value)
     for part in ("PromptToPrompt", "MasaCtrl", "keys", "target image 2", "positive", "self-attention 1 (mid)", "step 2", "start_percent", "remove one"):
         assert part in message
@@ -48,9 +49,9 @@ def test_two_kinds_of_windows():
 
 
 MEET = {
-    "masks or none": (MutualAttention(), MutualAttention(source_mask=LEFT, target_mask=TOP)),
+    "masks or none": (MutualAttention(), *masactrl("masks", (0.0, 1.0), None, masks=(LEFT, TOP))),
     "source or style": (MutualAttention(), StyleInjection()),
-    "maps or keys": (CopyMaps(on="self"), StyleInjection()),
+    "maps or keys": (CopyLayout(fraction=1.0), StyleInjection()),
     "two regions": (RegionPrompts(texts=TEXTS, masks=(LEFT, TOP)), RegionPrompts(texts=TEXTS, masks=(TOP, LEFT))),
     "windows that overlap in one step": (MutualAttention(window=(0.0, 0.3)), StyleInjection(window=(0.25, 1.0))),
     "windows that overlap only between two steps": (MutualAttention(window=(0.0, 0.45)), StyleInjection(window=(0.3, 1.0))),
@@ -60,9 +61,9 @@ PART = {
     "windows": (MutualAttention(window=(0.0, 0.5)), StyleInjection(window=(0.5, 1.0))),
     "layers": (MutualAttention(layers=frozenset({0})), StyleInjection(layers=frozenset({1}))),
     "lanes": (MutualAttention(), FrameAttention()),
-    "kinds of site": (MutualAttention(), CopyMaps(on="cross")),
+    "kinds of site": (MutualAttention(), CopyWords(windows=ALWAYS)),
     "branches": (AlignStatistics(branches=POSITIVE), AlignStatistics(of="q", branches=frozenset({"negative"}))),
-    "different things": (AlignStatistics(), CopyMaps(on="self"), RegionPrompts(texts=TEXTS, masks=(LEFT, TOP))),
+    "different things": (AlignStatistics(), CopyLayout(fraction=1.0), RegionPrompts(texts=TEXTS, masks=(LEFT, TOP))),
     "windows of the canvas": (Windows(size=(8, 8), window=(0.0, 0.5)), Windows(size=(16, 16), window=(0.5, 1.0))),
 }
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from concord.processors.attention.masactrl import MaskedAttention, MutualAttention
 from concord.processors.attention.style_aligned import style_aligned
 from concord.processors.rows import Site, View
 from concord.processors.run import attention
 from concord.tests.engine.edits_cross import ImagePrompt, PaintWithWords
-from concord.tests.engine.edits_self import MutualAttention
 from concord.tests.engine.table import IMAGE, LEFT, MAPS, RIGHT, projections
-from concord.tests.engine.toy import DEPTH, GRID, HEADS, QUERIES, Toy, batch, canvas, engine, far, noise, prompts, step_of
+from concord.tests.engine.toy import CHANNELS, DEPTH, GRID, HEADS, QUERIES, Toy, batch, canvas, engine, far, noise, prompts, step_of
 from torch.nn.functional import adaptive_avg_pool2d, scaled_dot_product_attention
 
 SELF, CROSS = Toy().sites()[:2]
@@ -46,7 +46,7 @@ def test_a_mask_of_another_size_is_first_brought_to_the_canvas():
 
 def test_windows_in_one_call_equal_a_call_for_each():
     """Masks are cropped, and a giver serves the takers of its own window."""
-    edits = [ImagePrompt(tokens=IMAGE, weights=projections(3), mask=WIDE), MutualAttention(), *style_aligned()]
+    edits = [ImagePrompt(tokens=IMAGE, weights=projections(3, CHANNELS, (CHANNELS,) * 2), mask=WIDE), MutualAttention(), *style_aligned()]
     rows = [row._replace(view=view) for view in VIEWS for row in batch(4)]
     together = Toy()(canvas(rows), prompts(rows), engine(step_of(rows, edits)))
     for i in range(len(VIEWS)):
@@ -69,7 +69,7 @@ def test_masks_that_follow_each_other_in_memory_are_not_confused():
 @pytest.mark.parametrize("source_mask", (torch.zeros_like(LEFT), torch.ones_like(LEFT)), ids=("nothing", "everything"))
 def test_hiding_every_key_is_finite(source_mask, dtype):
     q, k, v = (noise(i, 4, HEADS, QUERIES, DEPTH).to(dtype) for i in range(3))
-    edit = MutualAttention(source_mask=source_mask, target_mask=LEFT)
+    edit = MaskedAttention(source_mask=source_mask[None], target_mask=LEFT[None])
     out = attention([edit], SELF, step_of(batch(4, ("positive",)), [edit]), q, k, v)
     assert out.dtype == dtype and out.isfinite().all()
 

@@ -14,7 +14,7 @@ from concord.processors.prediction.multidiffusion import multidiffusion
 from concord.tests.engine.edits_cross import ImagePrompt, PaintWithWords
 from concord.tests.engine.edits_self import Sharpen
 from concord.tests.engine.table import EVERYTHING, IMAGE, MAPS, edits, projections
-from concord.tests.engine.toy import batch, far, picture
+from concord.tests.engine.toy import CHANNELS, batch, far, picture
 
 ROWS = batch(8)
 
@@ -49,7 +49,7 @@ def test_adding_leaves_the_old_program_as_it_was():
 
 
 NEUTRAL = {
-    "adapter": (ImagePrompt(tokens=IMAGE, weights=projections(1), weight=0.0),),
+    "adapter": (ImagePrompt(tokens=IMAGE, weights=projections(1, CHANNELS, (CHANNELS,) * 2), weight=0.0),),
     "paint": (PaintWithWords(maps=MAPS, strength=0.0),),
     "sharpen": (Sharpen(by=1.0),),
     "style": style_aligned(share=False, adain=""),

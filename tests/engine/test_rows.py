@@ -45,7 +45,7 @@ def entries(*kinds: tuple[str, int, int]) -> tuple[Row, ...]:
 
 def test_two_positives_of_different_length_in_one_call_equal_two_calls():
     """The host repeats the shorter prompt to the length of the longer; techniques must not see the repeats."""
-    names = ("style", "selfcopy", "mixed", "reweight", "regions", "adapter", "adapter2")
+    names = ("style", "selfcopy", "mixed", "regions", "adapter", "adapter2")
     short, long = entries(("positive", 0, TOKENS)), entries(("positive", 1, 2 * TOKENS))
     both = picture(edits(names), short + long)
     assert prompts(short + long).shape[1] == 2 * TOKENS

@@ -1,15 +1,15 @@
 """Progress and numbers of steps: what sigma means for an edit, also between two steps of the schedule."""
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import replace
 from math import exp, log
 
 import pytest
-import torch
+from concord.processors.attention.prompt_to_prompt import CopyLayout
 from concord.processors.edit import Stage
 from concord.processors.run import Run
 from concord.processors.schedule import Progress
-from concord.tests.engine.edits_cross import Reweight
 from concord.tests.engine.edits_self import Sharpen
 from concord.tests.engine.toy import batch, step_of
 
@@ -41,12 +41,26 @@ def test_progress_never_falls():
     assert seen == sorted(seen) and seen[0] == 0 and seen[-1] == 1
 
 
-def test_the_host_is_not_asked_before_it_is_needed():
+def test_the_host_is_asked_only_for_what_a_bisection_looks_at_and_once():
     asked = []
     progress = Progress(lambda percent: asked.append(percent) or percent_to_sigma(percent))
     assert not asked
-    progress(3.0), progress(2.0)
-    assert len(asked) == Progress.STEPS + 1
+    progress(3.0), progress(2.0), progress(3.0)
+    assert 10 <= len(asked) <= 20 and len(set(asked)) == len(asked)
+
+
+def test_a_bisection_finds_what_a_whole_table_has():
+    edge, steps = Progress.EDGE, Progress.STEPS
+    for host in (percent_to_sigma, lambda percent: round(percent_to_sigma(percent), 2) + 1e-3):  # the second stands still for many knots
+        table = [-log(host(min(max(i / steps, edge), 1 - edge))) for i in range(steps + 1)]
+
+        def looked_up(sigma, table=table):
+            i = bisect_left(table, -log(sigma))
+            return 0.0 if i == 0 else 1.0 if i > steps else (i - 1 + (-log(sigma) - table[i - 1]) / (table[i] - table[i - 1])) / steps
+
+        asked = [20 * 0.98**i for i in range(400)] + [host(i / 50) for i in range(1, 50)]
+        progress = Progress(host)
+        assert [progress(sigma) for sigma in asked] == [looked_up(sigma) for sigma in asked]
 
 
 @pytest.mark.parametrize(("sigma", "number"), [(14.0, 0), (7.0, 1), (3.0, 2), (1.0, 3), (20.0, 0), (0.0, 3), (6.9, 1), (4.0, 2), (10.6, 0), (0.4, 3)])
@@ -75,7 +89,7 @@ def test_windows_are_half_open_and_closed_at_the_end(window, acts):
 
 def test_another_row_table_is_asked_anew():
     """Who is meant is found once per call, and never kept for another."""
-    edit = Reweight(weights=torch.ones(7))
+    edit = CopyLayout(fraction=1.0)
     step = step_of(batch(4), [edit])
     assert step.where(edit) == (2,) and step.givers("source", (2,)) == (1,)
     other = replace(step, rows=tuple(reversed(step.rows)))

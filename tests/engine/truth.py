@@ -64,9 +64,9 @@ class Scene(NamedTuple):
         with_it = lambda row: (row.branch, row.entry, row.group, row.view)
         return next(i for i, row in enumerate(self.step.rows) if row.lane == lane and with_it(row) == with_it(self.step.rows[taker]))
 
-    def mask(self, mask: Tensor) -> Tensor:
+    def mask(self, mask: Tensor, how: str = "area") -> Tensor:
         """[y, x] -> [N, 1]"""
-        return interpolate(mask[None, None], self.site.grid, mode="area").reshape(-1, 1)
+        return interpolate(mask[None, None], self.site.grid, mode=how).reshape(-1, 1)
 
 
 State = list[list]  # of each row, its softmaxes: Asked up to SCORES, Taken after
