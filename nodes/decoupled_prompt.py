@@ -44,16 +44,16 @@ class DecoupledPrompt(io.ComfyNode):
         return io.NodeOutput(host().attach(model, *edits))
 
 
-def all_tokens(prompt: list, width: int, model: str) -> Tensor:
+def all_tokens(prompt: list, width: int, model: str, what: str = "the second prompt") -> Tensor:
     """The tokens of a CONDITIONING, of all its entries side by side: [1|B, T, C]."""
     if not prompt:
-        raise ConcordError("the second prompt is empty: it has no entry at all; connect CLIP Text Encode")
+        raise ConcordError(f"{what} is empty: it has no entry at all; connect CLIP Text Encode")
     if kept := next((name for _, meta in prompt for name in KEYS if meta.get(name) is not None), None):
-        raise ConcordError(f"the second prompt carries its own {kept}, which would not act here; connect the prompt itself, and set where and when it counts on this node")
+        raise ConcordError(f"{what} carries its own {kept}, which would not act here; connect the prompt itself, and set where and when it counts on this node")
     found = [entry[0] for entry in prompt]
     if wrong := next((t.shape[-1] for t in found if t.shape[-1] != width), None):
-        raise ConcordError(f"the second prompt has tokens {wrong} wide, {model} reads {width}; encode it with the CLIP of the same checkpoint")
+        raise ConcordError(f"{what} has tokens {wrong} wide, {model} reads {width}; encode it with the CLIP of the same checkpoint")
     images = max(map(len, found))
     if any(len(t) not in (1, images) for t in found):
-        raise ConcordError(f"the entries of the second prompt are for {', '.join(str(len(t)) for t in found)} images; give all the same number, or 1")
+        raise ConcordError(f"the entries of {what} are for {', '.join(str(len(t)) for t in found)} images; give all the same number, or 1")
     return cat([t.expand(images, -1, -1) for t in found], 1)

@@ -16,11 +16,13 @@ import torch
 from torch import Tensor
 
 from ..hosts.diffusers import host
+from ..nodes.null_text import METHODS
 from ..processors.attention.style_aligned import reference_lane, style_aligned
 from ..processors.features.controlnet import ControlResiduals
 from ..processors.prediction.multidiffusion import multidiffusion
 from .drawing import render
 from .editing_effects import appearance_kept, layout_kept, round_trip
+from .editing_strengths import feature_pull, latent_pull, reconstruction, style_distance
 from .guided_effects import carried, confined_hint, confined_reference
 from .judge import Judge
 from .measure import overlap
@@ -119,7 +121,26 @@ def report(studio: Studio, pictures: int) -> Iterator[tuple[str, dict[str, dict[
     yield ("MasaCtrl, another place: share of pictures that look like the source, and that stand where asked",
            {"off": appearance_kept(studio, pictures, 1.0), "from a tenth of the run": appearance_kept(studio, pictures)})
     yield "DDIM inversion: the way back misses the picture by", {f"{steps} steps": round_trip(studio, max(2, pictures // 4), steps) for steps in (10, 20, 50)}
+    yield from over_strengths(studio, pictures)
     yield "MultiDiffusion: a canvas three times as wide as the model's size", seams(studio, max(2, pictures // 3))
+
+
+def over_strengths(studio: Studio, pictures: int) -> Iterator[tuple[str, dict[str, dict[str, float]]]]:
+    """The edits over their main settings, in numbers that change smoothly."""
+    settings: dict[str, dict[str, Any]] = {"off": {"share": False, "adain": ""}, **{f"shift {shift}": {"shift": shift} for shift in (-1.0, 0.0, 1.0)},
+                                           **{f"scale {scale}": {"scale": scale} for scale in (0.5, 1.5)}}
+    yield ("StyleAligned: how far two pictures of a batch are apart, in their mean colours and in texture (levels of 255 from pixel to pixel)",
+           {name: style_distance(studio, pictures, **how) for name, how in settings.items()})
+    strengths = (0.0, 0.25, 0.5, 0.75, 1.0)
+    pulls = {"Feature AdaIN of values": feature_pull(studio, pictures, strengths), "Latent AdaIN": latent_pull(studio, pictures, strengths)}
+    yield ("AdaIN over strength: how far mean colours are from the reference's",
+           {name: {f"{strength:g}:": far for strength, far in zip(strengths, pull, strict=True)} for name, pull in pulls.items()})
+    yield ("Prompt-to-Prompt over cross_replace: overlap with the source's object",
+           {f"until {until:g}": {"overlap": layout_kept(studio, pictures, until, 0)["overlap"]} for until in (0.0, 0.3, 0.8)})
+    yield ("MasaCtrl over start_percent: share of pictures that look like the source",
+           {f"from {start:g}": appearance_kept(studio, pictures, start) for start in (1.0, 0.5, 0.08)})
+    yield ("Null-Text: decibels with which inverted pictures come back at guidance 4",
+           {method: {"PSNR": reconstruction(studio, max(2, pictures // 4), method, tries=4)} for method in reversed(METHODS)})
 
 
 if __name__ == "__main__":

@@ -89,6 +89,9 @@ class Edit:
         """Whether this edit may change (or read) that row."""
         return self.taker in ("", row.lane) and (self.branches is None or row.branch in self.branches) and (self.groups is None or row.group in self.groups)
 
+    def begins(self, run: Run) -> None:
+        """A run is about to begin: refuses one that this edit does not fit, where no model call could. Called once, before the first step."""
+
     def finished(self, run: Run) -> None:
         """The run has ended well. For edits that hand something on which outlives it; called once, not after an interruption."""
 

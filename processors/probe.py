@@ -50,6 +50,10 @@ class WordMaps(Probe):
     def neutral(self) -> bool:
         return not any(self.tokens)
 
+    def active(self, step: Step) -> bool:
+        """A look between two steps is no part of the picture; who asks what is seen in it is told, though."""
+        return (self.live or step.run.looking is None) and super().active(step)
+
     def takes(self, row: Row) -> bool:
         told = row.entry == self.entry if self.mark is None else row.words in (None, self.mark)
         return told and bool(self.of(row.sample)) and super().takes(row)
@@ -112,7 +116,9 @@ class WordMaps(Probe):
         if self.live:
             if found.call != step.call:
                 found.call, found.now = step.call, {}
-            into(found.now, (branch, view, site.index, site.grid), maps)
+            into(found.now, (branch, view, site.index, site.grid), maps.detach())
+        if step.run.looking is not None:
+            return
         if view is not None:
             down, across = step.once(("onto the canvas", view, site.grid, maps.dtype, maps.device), lambda: onto_canvas(view, site, maps))
             maps = down @ maps @ across.mT

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 from math import isfinite
 from typing import Any
 
@@ -10,12 +12,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from .edit import feed
 from .errors import ConcordError
 from .schedule import Curve
 
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1; half open; may lie partly off the canvas
 Point = tuple[float, float]  # x, y
-FINE = 8  # looks a cell's side at the outline of a polygon
+FINE = 8  # lines through a cell that look at the outline of a polygon
+STRIP = 256  # rows of cells at once: large pictures would need much memory
+FAR = 1e6  # to the right of everything
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -47,6 +52,13 @@ class Region:
         if not self.cover((32, 32)).any():
             raise ConcordError(f"the region {self.name} is empty: it covers nothing of the picture; draw it inside, or remove it")
 
+    @cached_property
+    def id(self) -> str:
+        """Its place, words, strength and curve as content, for the digest of an edit that holds it; an edit that reads its prompts holds their tokens."""
+        digest = sha256()
+        feed(digest, (self.box, self.polygon, self.mask, self.words, self.strength, self.curve))
+        return digest.hexdigest()[:16]
+
     @property
     def name(self) -> str:
         """For people: what is said of it."""
@@ -68,8 +80,7 @@ class Region:
             return share(y0, y1, size[0])[:, None] * share(x0, x1, size[1])
         if self.mask is not None:
             return interpolate(self.mask[None, None].float(), size, mode="area")[0, 0].clamp(0, 1)
-        fine = inside(self.polygon, (size[0] * FINE, size[1] * FINE))
-        return interpolate(fine[None, None], size, mode="area")[0, 0]
+        return inside(self.polygon, size)
 
     def cells(self, size: tuple[int, int]) -> Tensor:
         """[h, w] bool: the cells that count as inside where a paper wants yes or no; never none. Of a box those from int(x0 w) to int(x1 w), as the
@@ -113,14 +124,27 @@ def span(start: float, end: float, cells: int) -> tuple[int, int]:
 
 
 def inside(polygon: Sequence[Point], size: tuple[int, int]) -> Tensor:
-    """[h, w] 0 or 1: whether the middle of each cell lies inside, by counting the edges to its left."""
+    """[h, w] float32 0..1: how much of each cell lies inside: exact along x, on FINE lines through the cell along y; even-odd."""
     h, w = size
-    y, x = (torch.arange(h) + 0.5) / h, (torch.arange(w) + 0.5) / w
-    crossings = torch.zeros(h, w, dtype=torch.int32)
+    xs = torch.arange(w + 1, dtype=torch.float32) / w
+    rows = []
+    for y in ((torch.arange(h * FINE, dtype=torch.float64) + 0.5) / (h * FINE)).split(STRIP * FINE):
+        at = crossings(polygon, y).float().split(1, dim=1)
+        covered = torch.stack([xs.clamp(start, end).diff() for start, end in zip(at[::2], at[1::2], strict=True)]).sum(0)
+        rows.append((covered * w).unflatten(0, (-1, FINE)).mean(1))
+    return torch.cat(rows).clamp(0, 1)
+
+
+def crossings(polygon: Sequence[Point], y: Tensor) -> Tensor:
+    """[lines, an even number]: where the lines at y meet the outline, from left to right, then far to the right as often as others meet it more often."""
+    found = []
     for (ax, ay), (bx, by) in zip(polygon, (*polygon[1:], polygon[0]), strict=True):
-        if ay == by:
-            continue
-        crosses = (ay <= y) != (by <= y)
-        at = ax + (y - ay) / (by - ay) * (bx - ax)
-        crossings += (crosses[:, None] & (at[:, None] <= x)).int()
-    return (crossings % 2).float()
+        at = ax + (y - ay) / (by - ay if ay != by else 1.0) * (bx - ax)
+        found.append(torch.where((ay <= y) != (by <= y), at, FAR))
+    found += [torch.full_like(y, FAR)] * (len(found) % 2)
+    return torch.stack(found, 1).sort(1).values
+
+
+def masks(regions: Sequence[Region], size: tuple[int, int]) -> Tensor:
+    """[regions, y, x] float32 0..1: what each covers of a picture of (y, x) pixels."""
+    return torch.stack([one.cover(size) for one in regions])

@@ -72,9 +72,10 @@ def from_boxes(boxes: Any, width: int, height: int, words: Sequence[str] = ()) -
 
 
 def said(box: Mapping[str, Any]) -> str:
-    """What ComfyUI's box editor writes beside a box."""
+    """What ComfyUI's box editor, or a detector, writes beside a box."""
     metadata = box.get("metadata")
-    return str(metadata.get("desc") or metadata.get("text") or "") if isinstance(metadata, Mapping) else ""
+    told = metadata.get("desc") or metadata.get("text") if isinstance(metadata, Mapping) else box.get("label")
+    return str(told or "")
 
 
 def to_boxes(regions: Sequence[Region], width: int, height: int) -> list[dict[str, Any]]:

@@ -123,8 +123,9 @@ class Lanes:
         givers = set()
         for sample, lane, group in self.roles:
             if sample >= samples:
+                remedy = "choose an earlier image" if lane == "reference" else f"connect the latent that comes out of the node that makes the {lane}"
                 raise ConcordError(f"the {lane} is image {sample} of the batch (counted from 0), but the batch holds {samples}; "
-                                   "raise the batch size of the latent, or choose an earlier image")
+                                   f"raise the batch size of the latent, or {remedy}")
             if lane in GIVERS and (lane, group) in givers:
                 raise ConcordError(f"group {group} has two images that play the {lane}; one serves all the others")
             givers.add((lane, group))

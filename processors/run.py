@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from typing import Any
@@ -13,6 +14,9 @@ from torch.nn.functional import interpolate, scaled_dot_product_attention
 from .edit import AttentionEdit, Order, Program, Stage
 from .program import Attend, Index, Plan, execute
 from .rows import Row, Site, View
+
+# Inside the `with`, gradients are on, and x [B, C, h, w] at a sigma can be asked about as often as is wanted; the host says what stops it.
+Look = Callable[[], AbstractContextManager[Callable[[Tensor, float], None]]]
 
 
 @dataclass(eq=False)
@@ -26,6 +30,10 @@ class Run:
     keep: frozenset[str] = frozenset()  # lanes that later calls will ask for
     cfg: float | None = None  # how strongly the positive is preferred, where the host guides by one number
     weights_of: Callable[[], str] | None = None  # a digest of the model's weights, for what was recorded with others
+    look: Look | None = None  # the host's way to ask the positive branch between two steps
+    looking: Any = None  # in such a look: what it reads (`looking.Looking`); None: this is the sampler's own prediction
+    sites: tuple[Site, ...] = ()  # of the network, in execution order
+    noise: Tensor | None = None  # [B, C, H, W] unit noise that was added at its start, in the network's units
     memory: dict[Hashable, Any] = field(default_factory=dict)
     index: Index = field(default_factory=Index)
     calls: int = 0  # how often the sampler asked for a prediction
@@ -68,7 +76,10 @@ class Run:
 
     def check(self, sites: Sequence[Site], branches: Sequence[str] = ("positive", "negative")) -> None:
         """What cannot compose is refused here, before the first step."""
+        self.sites = tuple(sites)
         self.program.lanes.check(self.samples)
+        for edit in self.program.edits:
+            edit.begins(self)
         rows = self.program.lanes.rows([(branch, 0, None, None) for branch in branches], self.samples)
         between = [(a * b) ** 0.5 for a, b in pairwise(self.sigmas[:-1])]  # some samplers look there too
         self.program.check(sites, [self.step(sigma, rows) for sigma in sorted({*self.sigmas[:-1], *between}, reverse=True)])

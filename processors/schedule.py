@@ -14,7 +14,7 @@ from .errors import ConcordError
 class Progress:
     """sigma -> progress 0..1, the inverse of a host's percent_to_sigma (falling; log-linear between its 1000 timesteps).
 
-    The table is made at the first question, because many runs never ask.
+    Only the knots that a bisection looks at are asked for, each once: an answer of the host may wait for its device.
     """
 
     STEPS = 999  # the host's timesteps: its own knots, so that nothing is lost between them
@@ -22,23 +22,25 @@ class Progress:
 
     def __init__(self, percent_to_sigma: Callable[[float], float]) -> None:
         self.percent_to_sigma = percent_to_sigma
+        self.known: dict[int, float] = {}
 
-    @cached_property
-    def table(self) -> list[float]:
-        """-log sigma at every knot, rising."""
-        percents = (min(max(i / self.STEPS, self.EDGE), 1 - self.EDGE) for i in range(self.STEPS + 1))
-        return [-log(float(self.percent_to_sigma(percent))) for percent in percents]
+    def knot(self, number: int) -> float:
+        """-log sigma at one of the knots, rising."""
+        if number not in self.known:
+            percent = min(max(number / self.STEPS, self.EDGE), 1 - self.EDGE)
+            self.known[number] = -log(float(self.percent_to_sigma(percent)))
+        return self.known[number]
 
     def __call__(self, sigma: float) -> float:
         if sigma <= 0:
             return 1.0
         at = -log(sigma)
-        i = bisect_left(self.table, at)
+        i = bisect_left(range(self.STEPS + 1), at, key=self.knot)
         if i == 0:
             return 0.0
         if i > self.STEPS:
             return 1.0
-        below, above = self.table[i - 1], self.table[i]
+        below, above = self.knot(i - 1), self.knot(i)
         return (i - 1 + (at - below) / (above - below)) / self.STEPS
 
 

@@ -1,7 +1,7 @@
-"""Windows over a canvas: which are run in a step, and how their predictions become one."""
+"""Windows over a canvas: which are run in a step, and how much each counts. `strips.py` runs them and makes one prediction of theirs."""
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +12,8 @@ from .errors import ConcordError
 from .rows import View
 from .run import Step
 
+MARK = "concord_sight"  # key of a conditioning whose rows see what a SightEdit makes of the canvas
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ViewEdit(Edit):
@@ -19,9 +21,10 @@ class ViewEdit(Edit):
 
     stage = Stage.VIEWS
     owns = frozenset({"windows"})
+    per_call: int = 0  # how many windows may share a prediction's model calls; 0: as many as the host finds room for
 
-    def views(self, canvas: tuple[int, int]) -> tuple[View, ...]:
-        """The windows over a canvas of (H, W) latent cells; together they cover it."""
+    def views(self, canvas: tuple[int, int], number: int = 0) -> tuple[View, ...]:
+        """The windows over a canvas of (H, W) latent cells in step `number`; all of one size, together they cover it."""
         raise NotImplementedError(type(self).__name__)
 
 
@@ -38,6 +41,18 @@ class FusionEdit(Edit):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class SightEdit(Edit):
+    """Changes what the rows of some conditionings, marked by MARK, see of a window."""
+
+    stage = Stage.VIEWS
+    marks: tuple[str, ...] = ()
+
+    def see(self, x: Tensor, view: View, mark: str, step: Step, samples: Sequence[int]) -> Tensor:
+        """x [S, C, h, w], what lies in a window in the network's units, of these samples of the batch -> what rows with `mark` see. Pure."""
+        raise NotImplementedError(type(self).__name__)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Frame(Edit):
     """A lane whose images are as large as one window. All of such an image stands in the first window of its canvas and goes along in every window's
     call, where others look at it; the rest of its canvas repeats it."""
@@ -49,9 +64,16 @@ class Frame(Edit):
 
 
 def views_of(step: Step, canvas: tuple[int, int]) -> tuple[View, ...]:
-    """The windows of this step; empty when the canvas is run as one."""
-    views = tuple(view for edit in step.run.program.at(Stage.VIEWS, step) if isinstance(edit, ViewEdit) for view in edit.views(canvas))
-    return () if all(view.whole for view in views) else views
+    """The windows of this step; empty when all see the canvas as one."""
+    views = tuple(view for edit in step.run.program.at(Stage.VIEWS, step) if isinstance(edit, ViewEdit) for view in edit.views(canvas, step.number))
+    if all(view.whole for view in views):
+        return (View(0, 0, *canvas, canvas),) if sights(step) else ()
+    return views
+
+
+def sights(step: Step) -> dict[str, SightEdit]:
+    """Of each mark, who says what its rows see in this step."""
+    return {mark: edit for edit in step.run.program.at(Stage.VIEWS, step) if isinstance(edit, SightEdit) for mark in edit.marks}
 
 
 def in_frame(view: View) -> View:
@@ -80,45 +102,6 @@ def check_framed(program: Program, area: bool, controlled: bool) -> None:
         raise ConcordError("a reference that is a picture of its own beside a panorama has no part in " + (
             "conditions with an area; remove the area, or let windows look at the same place of the reference" if area else
             "a ControlNet's hint, which lies over the panorama; use Apply ControlNet (Concord) with apply_to_reference off"))
-
-
-def fuse(step: Step, views: Sequence[View], x: Tensor, predict: Callable[[View, Tensor], Sequence[Tensor]]) -> list[Tensor]:
-    """The predictions of all windows as one per branch, averaged where windows overlap.
-
-    x [B, C, H, W]; predict(view, crop [B, C, h, w]) -> one [B, C, h, w] per branch; returns one [B, C, H, W] per branch.
-    Because every window of a step starts from the same x, averaging predictions is averaging steps (MultiDiffusion, arXiv 2302.08113, section 4).
-    """
-    fusion = next((e for e in step.run.program.at(Stage.PREDICTION, step) if isinstance(e, FusionEdit)), None)
-
-    def weights() -> list[Tensor]:
-        return [(fusion.weight(view) if fusion else torch.ones(view.h, view.w)).to(x) for view in views]
-
-    def counts() -> Tensor:
-        count = x.new_zeros(x.shape[-2:])
-        for view, weight in zip(views, made, strict=True):
-            view.add(count, weight)
-        return count
-
-    alone = framed(step)
-    key = (views, fusion and fusion.id, x.dtype, x.device)
-    made = step.once(("weights of windows", *key), weights)
-    count = step.once(("count of windows", *key), counts)
-    sums: list[Tensor] = []
-    pictures: list[Tensor] = []
-    for view, weight in zip(views, made, strict=True):
-        crop = view.crop(x)
-        if alone:
-            crop = crop.clone()
-            crop[list(alone)] = in_frame(view).crop(x[list(alone)])
-        predictions = predict(view, crop)
-        sums = sums or [torch.zeros_like(x, dtype=p.dtype) for p in predictions]
-        pictures = pictures or [repeated(p[list(alone)], view.canvas) for p in predictions]
-        for total, prediction in zip(sums, predictions, strict=True):
-            view.add(total, prediction * weight)
-    fused = [total / count for total in sums]
-    for prediction, picture in zip(fused, pictures, strict=True):
-        prediction[list(alone)] = picture
-    return fused
 
 
 def repeated(t: Tensor, canvas: tuple[int, int]) -> Tensor:

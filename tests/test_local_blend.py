@@ -6,6 +6,7 @@ from math import sqrt
 
 import pytest
 import torch
+from concord.processors.attention.prompt_to_prompt import CopyWords
 from concord.processors.edit import Program
 from concord.processors.errors import ConcordError
 from concord.processors.latents.local_blend import LAYERS, LocalBlend, local_blend, quarter
@@ -13,8 +14,7 @@ from concord.processors.probe import WordMaps
 from concord.processors.rows import Lanes, Row
 from concord.processors.run import Run
 from concord.processors.stepping import Stepper
-from concord.tests.engine.edits_copy import CopyMaps
-from concord.tests.engine.table import INSERT
+from concord.tests.engine.table import ALWAYS, INSERT
 from concord.tests.engine.toy import CHANNELS, DEPTH, GRID, TOKENS, Toy, engine, far, noise
 from torch import Tensor
 from torch.nn.functional import interpolate, max_pool2d
@@ -88,7 +88,7 @@ def written_out(threshold: float, subtract: tuple, copied: bool, start: float = 
 @pytest.mark.parametrize("copied", [False, True], ids=["alone", "with copied maps"])
 def test_a_whole_run(threshold, subtract, copied):
     edits = local_blend(WORDS, subtract, threshold, threshold, count=4)  # no 16 sites: those at a quarter of the canvas
-    program = Program.of([*edits, *([CopyMaps(mapping=INSERT)] if copied else [])], LANES)
+    program = Program.of([*edits, *([CopyWords(table=INSERT, windows=ALWAYS)] if copied else [])], LANES)
     x, truth = sampled(program), written_out(threshold, subtract, copied)
     assert far(x, truth) < 1e-10
     kept = [(x[i] == x[i // 3 * 3]).double().mean().item() for i in range(6) if i % 3]

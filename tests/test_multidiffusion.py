@@ -1,17 +1,18 @@
 """MultiDiffusion: windows cover every canvas, and blend as the papers say."""
 from __future__ import annotations
 
-from math import exp
 from random import Random
 
 import pytest
 import torch
 from concord.processors.edit import Program
 from concord.processors.errors import ConcordError
-from concord.processors.prediction.multidiffusion import Fusion, Windows, multidiffusion
+from concord.processors.prediction.multidiffusion import Windows, multidiffusion
 from concord.processors.rows import View
 from concord.processors.run import Run
-from concord.processors.views import fuse, views_of
+from concord.processors.strips import fuse
+from concord.processors.views import views_of
+from concord.tests.windows import by_window
 from torch import Tensor
 
 
@@ -70,20 +71,27 @@ def test_around_the_edge_a_turned_picture_turns_the_result():
     step = Run(Program.of((windows, fusion))).step(1.0, ())
     x = torch.randn(1, 2, 8, 40, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     model = lambda view, crop: (crop.cumsum(-1).tanh(),)  # what a window says depends on where in it a cell lies
-    turned = fuse(step, views_of(step, (8, 40)), x.roll(12, -1), model)[0]
-    assert torch.allclose(turned, fuse(step, views_of(step, (8, 40)), x, model)[0].roll(12, -1), atol=1e-12)
+    turned = fuse(step, views_of(step, (8, 40)), x.roll(12, -1), by_window(model))[0]
+    assert torch.allclose(turned, fuse(step, views_of(step, (8, 40)), x, by_window(model))[0].roll(12, -1), atol=1e-12)
 
 
-def test_gaussian_weights_are_those_of_mixture_of_diffusers():
-    """exp(-(x - middle)^2 / (2 * 0.01 * width^2)), which the paper also divides by a constant that cancels; far from the middle a floor keeps cells alive."""
-    weight = Fusion(kind="gaussian").weight(View(0, 0, 8, 12, (16, 16)))
-    assert weight.shape == (8, 12)
-    assert weight[3, 5].item() == pytest.approx(exp(-(0.5**2) / (0.02 * 64)) * exp(-(0.5**2) / (0.02 * 144)), rel=1e-5)
-    assert torch.equal(weight, weight.flip(0).flip(1)) and weight.min() >= 1e-6
+@pytest.mark.parametrize(("canvas", "size", "stride", "wrap"), list(cases()))
+def test_a_grid_that_moves_covers_everything_in_every_step(canvas, size, stride, wrap):
+    windows, _ = multidiffusion(size, stride, wrap=wrap, jitter=5)
+    for number in range(4):
+        views = windows.views(canvas, number)
+        assert counted(views, canvas).min() >= 1 and len(set(views)) == len(views)
+        assert {(view.h, view.w) for view in views} == {(min(size[0], canvas[0]), min(size[1], canvas[1]))}
 
 
-def test_uniform_weights_are_one():
-    assert (Fusion().weight(View(0, 0, 3, 5, (9, 9))) == 1).all()
+def test_a_moved_grid_is_the_same_for_the_same_seed_and_step_and_keeps_the_edges():
+    grids = lambda seed: [multidiffusion((64, 64), (16, 16), jitter=seed)[0].views((64, 200), number) for number in range(6)]
+    assert grids(1) == grids(1) != grids(2)
+    assert len(set(grids(1))) > 3
+    for views in grids(1):
+        starts = [view.x for view in views]
+        assert starts[0] == 0 and starts[-1] == 136 and all(0 < b - a <= 16 for a, b in zip(starts, starts[1:], strict=False))
+    assert [view.x for view in multidiffusion((64, 64), (16, 16), jitter=1)[0].views((64, 200), 0)] == [0, *range(14, 136, 16), 136]  # in every host
 
 
 @pytest.mark.parametrize(("size", "stride"), [((8, 8), (9, 8)), ((8, 8), (8, 9)), ((8, 8), (0, 4)), ((0, 8), (1, 1))])
@@ -93,7 +101,7 @@ def test_gaps_are_refused(size, stride):
 
 
 def test_an_unknown_fusion_is_refused():
-    with pytest.raises(ConcordError, match="unknown fusion 'median'; there are uniform, gaussian"):
+    with pytest.raises(ConcordError, match="unknown fusion 'median'; there are uniform, gaussian, cosine, linear"):
         multidiffusion((8, 8), (4, 4), "median")
 
 

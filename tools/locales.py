@@ -14,7 +14,7 @@ from .drawing import has_control
 
 FOLDER = Path(__file__).parents[1] / "locales"
 OWN_TYPES = {"CONCORD_ADAPTER": "image adapter", "CONCORD_BANK": "bank", "CONCORD_DEPTH": "depth model", "CONCORD_MAPS": "attention maps",
-             "CONCORD_SOFT_EDGE": "soft edge model"}
+             "CONCORD_REGIONS": "regions", "CONCORD_SOFT_EDGE": "soft edge model"}
 
 
 def node_texts() -> dict[str, Any]:

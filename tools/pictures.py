@@ -61,8 +61,9 @@ def editing_pages() -> dict[str, dict[str, Picture]]:
     """The same for nodes that edit."""
     words, poses = compare("prompt-to-prompt-practice", "Without", "With Prompt-to-Prompt"), compare("masactrl-practice", "Without", "With MasaCtrl")
     edited, watched, way = run("edit-a-picture-practice"), run("attention-maps-practice"), inverted()
+    like = compare("style-aligned-picture-practice", "Without", "With StyleAligned")
     save_thumbnails({"prompt-to-prompt": two_and_two(words), "masactrl": two_and_two(poses), "edit-a-picture": two_by_two(edited),
-                     "attention-maps": two_by_two(watched)})
+                     "style-aligned-picture": column([row(like.without[1:3]), row(like.using[1:3])], 10), "attention-maps": two_by_two(watched)})
     return {
         "PromptToPrompt": {"without": row(words.without), "with": row(words.using), "picture": row(edited["The picture"] + edited["Edited"])},
         "MasaCtrl": {"without": row(poses.without), "with": row(poses.using)},

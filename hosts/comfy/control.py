@@ -25,6 +25,7 @@ class WeighedControl(ControlBase):
     def __init__(self, inner: Any, edit: ControlResiduals, view: View | None = None) -> None:
         super().__init__()
         self.inner, self.edit, self.view, self.run = inner, edit, view, Run()  # view: the window whose part of the hint this one has
+        self.windowed = False  # whether the hint lies over the canvas, and each row sees its window's part
         inner.copy_to(self)  # what the host and our windows ask a control about its hint
 
     def pre_run(self, model: Any, percent_to_timestep_function: Any) -> None:
@@ -45,7 +46,8 @@ class WeighedControl(ControlBase):
         if added is None:
             return before
         h, w = x_noisy.shape[-2:]
-        weighed = write(self.edit.weigh(read(added), step, self.view or View(0, 0, h, w, (h, w))))
+        views = tuple(row.window or row.view or View(0, 0, h, w, (h, w)) for row in step.rows) if self.windowed else ()
+        weighed = write(self.edit.weigh(read(added), step, self.view or View(0, 0, h, w, (h, w)), views))
         return weighed if before is None else merged(before, weighed)
 
     def hint_for(self, x: Tensor, branches: int) -> Tensor:

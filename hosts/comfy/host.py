@@ -12,7 +12,7 @@ from ...processors.rows import Lanes
 from .control import WeighedControl
 from .control_family import of_type
 from .image_adapter import cross_attentions, read_adapter, vision
-from .inversion import as_latent, invert, walk_back
+from .inversion import as_latent, from_latent, invert, walk_back
 from .null_text import null_text
 from .pictures import keep, make_hints, model_path
 from .practice import load_adapter as practice_adapter
@@ -24,8 +24,8 @@ from .session import PROGRAM
 from .support import check_supported, native_pixels
 from .unet import diffusion_model
 
-__all__ = ["apply_control", "as_latent", "attach", "cross_attentions", "encode_prompt", "invert", "keep", "make_hints", "model_path", "native_pixels",
-           "null_text", "practice_adapter", "practice_control_net", "practice_model", "read_adapter", "read_prompt", "vision", "walk_back"]
+__all__ = ["apply_control", "as_latent", "attach", "cross_attentions", "encode_prompt", "from_latent", "invert", "keep", "make_hints", "model_path",
+           "native_pixels", "null_text", "practice_adapter", "practice_control_net", "practice_model", "read_adapter", "read_prompt", "vision", "walk_back"]
 
 WRAPPERS = ((WrappersMP.OUTER_SAMPLE, outer_sample), (WrappersMP.CALC_COND_BATCH, calc_cond_batch), (WrappersMP.DIFFUSION_MODEL, diffusion_model))
 

@@ -79,3 +79,8 @@ def run(model: Any, walk: Callable[[Seen, Tensor], Tensor], samples: Tensor, sig
 def as_latent(model: Any, x: Tensor) -> dict[str, Tensor]:
     """[B, C, h, w] in the network's units -> LATENT."""
     return {"samples": model.model.process_latent_out(x)}
+
+
+def from_latent(model: Any, latent: dict[str, Any]) -> Tensor:
+    """LATENT -> [B, C, h, w] in the network's units."""
+    return model.model.process_latent_in(comfy.sample.fix_empty_latent_channels(model, latent["samples"]))

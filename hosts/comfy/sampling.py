@@ -7,12 +7,12 @@ from typing import Any
 from torch import Tensor
 
 from ...processors.edit import Program
-from ...processors.rows import View
-from ...processors.views import fuse, views_of
+from ...processors.strips import Said, Strip, fuse
+from ...processors.views import views_of
 from .session import CALL, PROGRAM, SESSION, Session, new_call, new_session
 from .stepping import follow
 from .unet import sites
-from .windows import cut
+from .windows import cut, weight
 
 
 def outer_sample(executor, noise, latent_image, sampler, sigmas, *args, **kwargs):
@@ -21,6 +21,7 @@ def outer_sample(executor, noise, latent_image, sampler, sigmas, *args, **kwargs
     options = guider.model_options["transformer_options"]  # this run's own copy
     program: Program = options[PROGRAM]
     session = new_session(program, guider, len(noise), sigmas)
+    session.run.noise = noise
     session.run.check([site for _, _, site in sites(guider.model_patcher.model.diffusion_model)], tuple(guider.conds))
     sampler = follow(sampler, session.run)
     options[SESSION] = session
@@ -30,8 +31,7 @@ def outer_sample(executor, noise, latent_image, sampler, sigmas, *args, **kwargs
         return samples
     finally:
         options.pop(SESSION, None)
-        for control in session.controls.values():
-            control.cleanup()
+        session.drop(session.controls)
 
 
 def calc_cond_batch(executor, model, conds, x, timestep, model_options):
@@ -44,17 +44,20 @@ def calc_cond_batch(executor, model, conds, x, timestep, model_options):
     sigma = float(timestep[0])  # the one look at a device value in a prediction
     names = [session.branch(index, branch) for index, branch in enumerate(conds)]
 
-    def predict(view: View | None, crop: Tensor, conds: list[Any]) -> list[Tensor]:
-        told = {**model_options, "transformer_options": {**options, CALL: new_call(names, conds, crop, sigma, view)}}
+    def predict(seen: list[Any], x: Tensor) -> list[Tensor]:
+        told = {**model_options, "transformer_options": {**options, CALL: new_call(names, seen, x, sigma)}}
         first = [name == step.leads for name in names]
-        if not any(first) or all(first[i] or cond is None for i, cond in enumerate(conds)):
-            return executor(model, conds, crop, timestep, told)
-        before, after = (executor(model, [cond if leads == now else None for cond, leads in zip(conds, first, strict=True)], crop, timestep, told)
+        if not any(first) or all(first[i] or cond is None for i, cond in enumerate(seen)):
+            return executor(model, seen, x, timestep, told)
+        before, after = (executor(model, [cond if leads == now else None for cond, leads in zip(seen, first, strict=True)], x, timestep, told)
                          for now in (True, False))
         return [a if leads else b for a, b, leads in zip(before, after, first, strict=True)]
 
+    def on_strip(strip: Strip, x: Tensor) -> list[Said]:
+        seen = [cut(branch, strip, session, model, x, sigma) for branch in conds]
+        return list(zip(predict(seen, x), [weight(branch, x, sigma) if strip.marked else None for branch in seen], strict=True))
+
     step = session.run.step(sigma, ())
     views = views_of(step, tuple(x.shape[-2:]))
-    if not views:
-        return predict(None, x, conds)
-    return fuse(step, views, x, lambda view, crop: predict(view, crop, [cut(branch, view, session, model, crop.device) for branch in conds]))
+    session.see(views)
+    return fuse(step, views, x, on_strip) if views else predict(conds, x)

@@ -5,6 +5,7 @@ Both are objects, because the host copies and merges plain dicts.
 """
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,7 @@ from ...processors.views import in_frames
 from .weights import weights_of
 
 PROGRAM, SESSION, CALL = "concord", "concord_session", "concord_call"
+PLACE = "concord_place"  # key of a condition that was cut to a window: which entry of its branch it is, and what it sees of the canvas
 
 
 @dataclass(eq=False)
@@ -28,10 +30,21 @@ class Session:
 
     run: Run
     guider: Any = None
-    controls: dict[tuple, Any] = field(default_factory=dict)  # (id of a control, view) -> its copy for that view
+    controls: dict[tuple, Any] = field(default_factory=dict)  # (id of a control, a window, or a canvas for all windows of it) -> its copy for that
+    views: tuple[View, ...] = ()  # the windows that are run
 
     def __deepcopy__(self, memo) -> Session:
         return self
+
+    def see(self, views: tuple[View, ...]) -> None:
+        """From now on these windows are run: what was copied for one of the others is let go."""
+        if views != self.views:
+            self.drop(key for key in self.controls if isinstance(key[1], View))
+            self.views = views
+
+    def drop(self, keys: Iterable[tuple]) -> None:
+        for key in list(keys):
+            self.controls.pop(key).cleanup()
 
     def branch(self, index: int, conds: list) -> str:
         """The name of a branch: guiders stack them in their own order, so they are known by the very list that the guider keeps."""
@@ -41,11 +54,9 @@ class Session:
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One prediction: who is who among the host's (index, uuid) pairs, on which window of which canvas."""
+    """One prediction: who is who among the host's (index, uuid) pairs, on which window of the canvas."""
 
     sigma: float
-    canvas: tuple[int, int]
-    view: View | None
     entries: dict[tuple[int, Any], tuple[str, int, View | None, int | None, str]]  # -> branch, entry, view, tokens, words
 
     def __deepcopy__(self, memo) -> Call:
@@ -59,19 +70,18 @@ def new_session(program: Program, guider: Any, samples: int, sigmas: Tensor) -> 
     return Session(run, guider)
 
 
-def new_call(names: list[str], conds: list, x: Tensor, sigma: float, view: View | None) -> Call:
-    """names, conds: of each branch, its list of the host's condition dicts, or None; x [B, C, H, W]: the canvas, or the window `view` of it."""
-    canvas = view.canvas if view else tuple(x.shape[-2:])
+def new_call(names: list[str], conds: list, x: Tensor, sigma: float) -> Call:
+    """names, conds: of each branch, its list of the host's condition dicts, or None; x [B, C, H, W]: the canvas, where nothing else is said of a place."""
+    canvas = tuple(x.shape[-2:])
     entries = {}
     for index, branch in enumerate(conds):
         marks: dict[int, str] = {}  # of texts: the host copies an entry's keys to other branches, with another text
         for number, cond in enumerate(branch or ()):
             tokens = cond.get("model_conds", {}).get("c_crossattn")
             words = marks.setdefault(id(tokens), cond.get(WORDS, ""))
-            area, whole = area_of(cond, tuple(x.shape[-2:])), view or View(0, 0, *canvas, canvas)
-            seen = whole.within(*area[:4]) if area else whole
-            entries[index, cond.get("uuid")] = (names[index], number, None if seen.whole else seen, tokens and tokens.cond.shape[1], words)
-    return Call(sigma, canvas, view, entries)
+            entry, seen = cond.get(PLACE) or (number, area_of(cond, canvas))
+            entries[index, cond.get("uuid")] = (names[index], entry, None if seen is None or seen.whole else seen, tokens and tokens.cond.shape[1], words)
+    return Call(sigma, entries)
 
 
 def area_of(cond: dict, canvas: tuple[int, int]) -> View | None:

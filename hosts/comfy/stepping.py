@@ -13,6 +13,7 @@ from torch import Tensor
 from ...processors.errors import ConcordError
 from ...processors.run import Run
 from ...processors.stepping import FITS, Stepper, changers, changes_canvas, shared_noise
+from .looking import look_of
 
 # these go on from another tensor than the one that they show to the model, or ask at noise levels of their own
 NOT_FOLLOWED = frozenset({"uni_pc", "uni_pc_bh2", "dpm_fast", "dpm_adaptive", "sa_solver", "sa_solver_pece", "heunpp2"})
@@ -56,6 +57,8 @@ def wrapped(function: Function, name: str, stepper: Stepper | None, givers: tupl
             if takes_noise(function, name):
                 draw = options.get("noise_sampler") or own_noise(name, x, sigmas, (extra_args or {}).get("seed"))
                 options["noise_sampler"] = lambda sigma, sigma_next: draw(sigma, sigma_next)[index]
+        if stepper:
+            stepper.run.look = look_of(model, extra_args or {})
         seen = Followed(model, stepper) if stepper else model
         x = function(seen, x, sigmas, extra_args=extra_args, callback=callback, disable=disable, **options)
         return stepper.leave(x) if stepper else x

@@ -13,6 +13,7 @@ from torch import Tensor
 from ...processors.edit import AttentionEdit, Order, Stage
 from ...processors.errors import ConcordError
 from ...processors.features.group_norm import norms_shared
+from ...processors.looking import Enough
 from ...processors.rows import Site, projection
 from ...processors.run import Step, attention, told
 from .session import PROGRAM, read_step
@@ -56,8 +57,11 @@ def diffusion_model(executor, x, timesteps, context=None, y=None, control=None, 
         if active:
             unet = executor.class_obj
             options = install(step.once(("sites", id(unet)), lambda: sites(unet)), active, step, options)
-        with norms_shared(step):
-            return executor(x, timesteps, context, y, control, options, **kwargs)
+        try:
+            with norms_shared(step):
+                return executor(x, timesteps, context, y, control, options, **kwargs)
+        except Enough:
+            return torch.zeros_like(x)
     return executor(x, timesteps, context, y, control, options, **kwargs)
 
 

@@ -1,46 +1,71 @@
-"""What a window sees of ComfyUI's conditions: areas, masks, latents beside the prompt and control hints, all cropped alike."""
+"""What the windows on a strip see of ComfyUI's conditions: areas, masks, latents beside the prompt, control hints and GLIGEN boxes, all cropped alike."""
 from __future__ import annotations
 
 from typing import Any
 
 import torch
 from comfy.conds import CONDNoiseShape
-from comfy.utils import common_upscale
 from torch import Tensor
 
-from ...processors.errors import ConcordError
-from ...processors.rows import View
-from ...processors.views import check_framed, feathered
-from .control import WeighedControl, begin
-from .session import Session, area_of
+from ...processors.rows import Piece, View
+from ...processors.strips import Strip
+from ...processors.views import MARK, check_framed, feathered
+from .control import WeighedControl
+from .session import PLACE, Session, area_of
+from .window_control import control_for
 
+DEFAULT = ("default", "mask", "area", "strength", "mask_strength")  # keys that a condition for what others leave over has, or has no use for
 
-def cut(branch: list[dict] | None, view: View, session: Session, model: Any, device: torch.device) -> list[dict] | None:
-    """The conditions of one branch for one window; entries whose area the window does not touch are left out."""
+def cut(branch: list[dict] | None, strip: Strip, session: Session, model: Any, x: Tensor, sigma: float) -> list[dict] | None:
+    """The conditions of one branch for the windows of a strip x [B, C, n*h, w], each as an area of it. Windows that a condition's area or mask does
+    not touch are left out."""
     if branch is None:
         return None
-    return [seen for cond in branch for seen in cut_one(cond, view, session, model, device)]
+    last = [number for number, cond in enumerate(branch) if "default" in cond]
+    seen = [part for number, cond in enumerate(branch) if number not in last for part in cut_one(cond, number, strip, session, model, x.device)]
+    if not last:
+        return seen
+    # these are heard where no other is: the host would fill what is left of the whole strip
+    left = (1 - strip.over_marks(weight(seen, x, sigma))).clamp(min=0)[:, 0]
+    bare = lambda cond: {key: value for key, value in cond.items() if key not in DEFAULT}
+    return seen + [{**part, "mask": left} for number in last for part in cut_one(bare(branch[number]), number, strip, session, model, x.device)]
 
 
-def cut_one(cond: dict, view: View, session: Session, model: Any, device: torch.device) -> list[dict]:
-    """One condition for one window: itself, nothing, or the pieces of its area."""
-    if "gligen" in cond:
-        raise ConcordError("GLIGEN boxes do not follow the windows of MultiDiffusion; remove GLIGENTextBoxApply from this prompt, "
-                           "or MultiDiffusion from the model")
-    seen = dict(cond)
-    seen["model_conds"] = {key: value._copy_with(view.crop(value.cond)) if isinstance(value, CONDNoiseShape) else value
-                           for key, value in cond.get("model_conds", {}).items()}
-    area = area_of(cond, view.canvas)
+def cut_one(cond: dict, number: int, strip: Strip, session: Session, model: Any, device: torch.device) -> list[dict]:
+    """One condition, `number` of its branch, once for each window that it is seen in, or for each piece of its area there."""
+    once, area, mask = session.run.once, area_of(cond, strip.canvas), cond.get("mask")
     check_framed(session.run.program, area is not None, heard(cond.get("control")))
-    mask = cond.get("mask")
     if area is not None and mask is None:  # the host feathers an area's edges; a window sees a part of that feather, not one of its own
-        mask = session.run.once(("feather", area, device), lambda: feather_on_canvas(area).to(device))
-    if mask is not None:
-        seen["mask"] = view.crop(mask)
-    if area is None:
-        return [with_control(seen, view, session, model)]
-    return [with_control({**seen, "area": (*piece.in_window[2:4], *piece.in_window[:2]), "uuid": (cond.get("uuid"), number)}, piece.in_area, session, model)
-            for number, piece in enumerate(view.pieces(area))]
+        mask = once(("feather", area, device), lambda: feather_on_canvas(area).to(device))
+    # the tensor beside what is made of it: so its id stays its own
+    laid = torch.ones((), device=device).expand(1, *strip.size) if mask is None else once(("laid", id(mask), strip), lambda: (mask, strip.lay(mask)))[1]
+    told = {key: value._copy_with(strip.lay(value.cond)) if isinstance(value, CONDNoiseShape) else value for key, value in cond.get("model_conds", {}).items()}
+    found = []
+    for slot, view in strip.of(cond.get(MARK, "")):
+        for part, piece in enumerate([whole(view)] if area is None else view.pieces(area)):
+            if mask is None or once(("touched", id(mask), piece.on_canvas), lambda m=mask, at=piece.on_canvas: (m, bool(at.crop(m).any())))[1]:
+                y, x, h, w, _ = strip.place(slot).within(*piece.in_window[:4])
+                seen = {**cond, "model_conds": told, "area": (h, w, y, x), "mask": laid, "uuid": (cond.get("uuid"), slot, part),
+                        PLACE: (number, piece.on_canvas)}
+                found.append(with_boxes(with_control(seen, piece.in_area, area is None, session, model, device), piece.in_area))
+    return found
+
+
+def whole(view: View) -> Piece:
+    """All of a window, for conditions that are everywhere."""
+    return Piece(View(0, 0, view.h, view.w, (view.h, view.w)), view, view)
+
+
+def weight(branch: list[dict] | None, x: Tensor, sigma: float) -> Tensor:
+    """[B, 1, n*h, w]: how much the conditions of a branch that act at this noise level count on a strip x [B, C, n*h, w], as the host counts them."""
+    total = x.new_zeros(len(x), 1, *x.shape[-2:])
+    for cond in branch or ():
+        if cond.get("timestep_end", 0.0) <= sigma <= cond.get("timestep_start", sigma):
+            h, w, top, left = cond["area"]
+            at, mask = View(top, left, h, w, (x.shape[-2], x.shape[-1])), cond["mask"][: len(x)]
+            by = at.crop(mask).unsqueeze(1) * (cond.get("mask_strength", 1.0) * cond.get("strength", 1.0))
+            at.add(total, by.repeat(len(x) // len(by), 1, 1, 1))
+    return total
 
 
 def feather_on_canvas(area: View) -> Tensor:
@@ -50,9 +75,19 @@ def feather_on_canvas(area: View) -> Tensor:
     return weight
 
 
-def with_control(cond: dict, view: View, session: Session, model: Any) -> dict:
+def with_control(cond: dict, view: View, shared: bool, session: Session, model: Any, device: torch.device) -> dict:
     control = cond.get("control")
-    return cond if control is None else {**cond, "control": control_for(control, view, session, model)}
+    return cond if control is None else {**cond, "control": control_for(control, view, shared, session, model, device)}
+
+
+def with_boxes(cond: dict, view: View) -> dict:
+    """GLIGEN's boxes (text, h, w, y, x in cells), as far as they lie in the window, counted from its corner."""
+    if "gligen" not in cond:
+        return cond
+    kind, model, boxes, *more = cond["gligen"]
+    parts = [(text, *piece.in_window[2:4], *piece.in_window[:2], *others)
+             for text, h, w, y, x, *others in boxes for piece in view.pieces(View(y, x, h, w, view.canvas))]
+    return {**cond, "gligen": (kind, model, parts, *more)}
 
 
 def heard(control: Any) -> bool:
@@ -61,28 +96,3 @@ def heard(control: Any) -> bool:
         return False
     silent = isinstance(control, WeighedControl) and ("reference", 0.0) in control.edit.lanes
     return not silent or heard(control.previous_controlnet)
-
-
-def control_for(control: Any, view: View, session: Session, model: Any) -> Any:
-    """A copy of a control chain whose hints are what the window sees: the host's controls remember one hint at one size."""
-    if (id(control), view) not in session.controls:
-        copied = cropped(control, view)
-        begin(copied, control, model)
-        if control.previous_controlnet is not None:
-            copied.set_previous_controlnet(control_for(control.previous_controlnet, view, session, model))
-        session.controls[id(control), view] = copied
-    return session.controls[id(control), view]
-
-
-def cropped(control: Any, view: View) -> Any:
-    """One control with the hint as the host would scale it to the canvas, then cropped."""
-    copied = control.copy()
-    if isinstance(copied, WeighedControl):
-        copied.view = view  # its mask lies over the hint
-    hint = control.cond_hint_original
-    if hint is not None:
-        pixels = control.compression_ratio * (control.vae.spacial_compression_encode() if control.vae is not None else 1)
-        y, x, h, w, (full_h, full_w) = view
-        full = common_upscale(hint, full_w * pixels, full_h * pixels, control.upscale_algorithm, "center")
-        copied.cond_hint_original = View(y * pixels, x * pixels, h * pixels, w * pixels, (full_h * pixels, full_w * pixels)).crop(full)
-    return copied

@@ -9,11 +9,14 @@ from torch import Tensor
 
 from ...processors.edit import Stage
 from ...processors.features.group_norm import norms_shared
-from ...processors.rows import WORDS, View
+from ...processors.looking import Enough
+from ...processors.rows import WORDS
 from ...processors.run import Run, told
-from ...processors.views import fuse, in_frames, views_of
+from ...processors.strips import Said, Strip, fuse
+from ...processors.views import in_frames, views_of
 from .control_net import arguments
 from .entries import Entry
+from .memory import rows_that_fit
 from .model import Model
 from .unet import editing, sites
 from .windows import cut
@@ -30,17 +33,18 @@ def evaluate(model: Model, conds: Conditions, x: Tensor, sigma: Tensor, run: Run
     step = run.step(float(sigma[0]), ())
     views = views_of(step, (x.shape[-2], x.shape[-1]))
     if not views:
-        return evaluate_window(model, conds, x, sigma, run)
+        return {branch: total / count for branch, (total, count) in stack(model, conds, x, sigma, run, model.rows_per_call).items()}
 
-    def predict(view: View, crop: Tensor) -> list[Tensor]:
-        seen = {branch: [part for entry in entries for part in cut(entry, view, run)] for branch, entries in conds.items()}
-        return list(evaluate_window(model, seen, crop, sigma, run).values())
+    def predict(strip: Strip, seen: Tensor) -> list[Said]:
+        cuts = {branch: [part for entry in entries for part in cut(entry, strip, run)] for branch, entries in conds.items()}
+        said = stack(model, cuts, seen, sigma, run, rows_that_fit(model, views[0][2:4]))
+        return [(total / count, count if strip.marked else None) for total, count in said.values()]
 
     return dict(zip(conds, fuse(step, views, x, predict), strict=True))
 
 
-def evaluate_window(model: Model, conds: Conditions, x: Tensor, sigma: Tensor, run: Run) -> dict[str, Tensor]:
-    """One window, or the whole canvas: the entries of all branches in as few network calls as fit, averaged where they overlap."""
+def stack(model: Model, conds: Conditions, x: Tensor, sigma: Tensor, run: Run, most_rows: int | None) -> dict[str, tuple[Tensor, Tensor]]:
+    """The entries of all branches in as few network calls as fit: of each branch the weighed sum of what they predict, and the sum of their weights."""
     sums = {branch: torch.zeros_like(x) for branch in conds}
     counts = {branch: torch.full_like(x, 1e-37) for branch in conds}
     level = float(sigma[0])
@@ -48,13 +52,13 @@ def evaluate_window(model: Model, conds: Conditions, x: Tensor, sigma: Tensor, r
     leads = run.step(level, ()).leads
     first = [entry for entry in acting if entry.branch == leads]
     rest = [entry for entry in acting if entry.branch != leads]
-    for call in (*_calls(first, len(x), model.rows_per_call), *_calls(rest, len(x), model.rows_per_call)):
+    for call in (*_calls(first, len(x), most_rows), *_calls(rest, len(x), most_rows)):
         inputs = torch.cat([_seen(x, entry) for entry in call])
         outputs = call_network(model, inputs, sigma.repeat(len(call)), call, run).chunk(len(call))
         for entry, output in zip(call, outputs, strict=True):
             _add(sums[entry.branch], entry, output * entry.weight)
             _add(counts[entry.branch], entry, entry.weight)
-    return {branch: sums[branch] / counts[branch] for branch in conds}
+    return {branch: (sums[branch], counts[branch]) for branch in conds}
 
 
 def call_network(model: Model, x: Tensor, sigma: Tensor, entries: Sequence[Entry], run: Run) -> Tensor:
@@ -71,11 +75,14 @@ def call_network(model: Model, x: Tensor, sigma: Tensor, entries: Sequence[Entry
     context, pooled = told(step, context, added.get("text_embeds"))
     added = added if pooled is None else {**added, "text_embeds": pooled}
     places = run.once("sites", lambda: sites(model.network))
-    with editing(places, run.program.at(Stage.ATTENTION, step), step, (x.shape[-2], x.shape[-1])), norms_shared(step):
-        noise = model.network(
-            scaled.to(model.dtype), model.sampling.timestep(sigma).float(), encoder_hidden_states=context, added_cond_kwargs=added or None,
-            **arguments(residuals, model.dtype), return_dict=False,
-        )[0]
+    try:
+        with editing(places, run.program.at(Stage.ATTENTION, step), step, (x.shape[-2], x.shape[-1])), norms_shared(step):
+            noise = model.network(
+                scaled.to(model.dtype), model.sampling.timestep(sigma).float(), encoder_hidden_states=context, added_cond_kwargs=added or None,
+                **arguments(residuals, model.dtype), return_dict=False,
+            )[0]
+    except Enough:
+        return torch.zeros_like(x)
     return x - noise.float() * level
 
 

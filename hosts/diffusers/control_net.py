@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ...processors.features.controlnet import ControlResiduals
-from ...processors.features.residuals import Residuals, pooled
+from ...processors.features.residuals import Residuals, pooled, stacked
 from ...processors.rows import View
 from ...processors.run import Step
 from .control_family import check_fits
@@ -36,6 +36,7 @@ class Control:
     edit: ControlResiduals | None = None  # weighs what the network adds, in the place of strength, start and end
     kind: int | None = None  # what a union ControlNet's hint is; None: whatever it may be
     view: View | None = None  # the window whose part of the hint this is; None: the whole canvas
+    windowed: bool = False  # whether the hint lies over the canvas, and each row sees its window's part
     given: Tensor | None = None  # the hint before it was fitted to the canvas
 
     def on(self, image: Tensor, strength: float, start: float = 0.0, end: float = 1.0, previous: Control | None = None) -> Control:
@@ -58,6 +59,10 @@ class Control:
         hint = _pixels(view).crop(self.hint)
         return replace(self, hint=hint, given=hint, view=view, previous=self.previous and self.previous.crop(view))
 
+    def over_windows(self) -> Control:
+        """With hints that stay on the canvas, of which each row sees what its window does: one control for all windows, so that they may share a call."""
+        return replace(self, windowed=True, previous=self.previous and self.previous.over_windows())
+
     def residuals(self, x: Tensor, sigma: Tensor, context: Tensor, added: dict[str, Any] | None, entries: int, schedule: DiscreteSchedule,
                   step: Step) -> Residuals | None:
         """-> what is added to the network's features; None where the whole chain is silent.
@@ -72,7 +77,8 @@ class Control:
         own = self.own(x, schedule.timestep(sigma), context, added, entries, step)
         if self.edit:
             h, w = x.shape[-2:]
-            own = self.edit.weigh(own, step, self.view or View(0, 0, h, w, (h, w)))
+            views = tuple(row.window or row.view or View(0, 0, h, w, (h, w)) for row in step.rows) if self.windowed else ()
+            own = self.edit.weigh(own, step, self.view or View(0, 0, h, w, (h, w)), views)
         elif self.strength != 1:
             own = own.times(self.strength)
         return own if before is None else before.plus(own)
@@ -81,17 +87,24 @@ class Control:
         """What the network itself says, at full strength."""
         network: Any = self.network
         cast = lambda t: t.to(x.device, network.dtype)
-        rows = lambda t: to_batch(t, len(x) // entries).repeat(entries, 1, 1, 1)
+        samples = len(x) // entries
+        views = tuple(row.window or row.view for row in step.rows[::samples]) if self.windowed else (None,) * entries
         if isinstance(network, Adapter):
-            maps = step.once(("maps", self), lambda: network(cast(self.hint_of(network.shape.unit))))
-            return maps.each(lambda t, block: rows(t))
+            maps = {view: step.once(("maps", self, view), lambda v=view: network(cast(self.cut(v).hint_of(network.shape.unit)))) for view in set(views)}
+            return stacked([maps[view].each(lambda t, block: to_batch(t, samples)) for view in views])
         kind = {"kind": self.kind} if isinstance(network, UnionControlNet) else {}
+        hint = step.once(("hint", self), lambda: cast(self.hint))
+        hint = torch.cat([to_batch(hint if view is None else _pixels(view).crop(hint), samples) for view in views])
         skips, middle = network(
-            cast(x), cast(timestep), encoder_hidden_states=cast(context), controlnet_cond=rows(step.once(("hint", self), lambda: cast(self.hint))),
+            cast(x), cast(timestep), encoder_hidden_states=cast(context), controlnet_cond=hint,
             added_cond_kwargs=added and {key: cast(value) for key, value in added.items()}, return_dict=False, **kind,
         )
         said = Residuals(tuple(skips), (middle,))
         return said.each(lambda t, block: pooled(t)) if self.pooled else said
+
+    def cut(self, view: View | None) -> Control:
+        """What a window sees of the hint; None: all of it."""
+        return self if view is None else replace(self, previous=None).crop(view)
 
     def hint_of(self, unit: int) -> Tensor:
         """The hint with sides that `unit` divides, scaled once from what was given."""

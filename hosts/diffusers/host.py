@@ -15,7 +15,7 @@ from ...processors.rows import Lanes
 from .control_family import kind_of
 from .control_net import Control
 from .image_adapter import cross_attentions, read_adapter, vision
-from .inversion import as_latent, invert, walk_back
+from .inversion import as_latent, from_latent, invert, walk_back
 from .model import Model
 from .null_text import null_text
 from .pictures import keep, make_hints, model_path
@@ -24,8 +24,8 @@ from .practice import load_control_net as practice_control_net
 from .practice import load_model as practice_model
 from .prompts import encode_prompt, read_prompt
 
-__all__ = ["apply_control", "as_latent", "attach", "cross_attentions", "encode_prompt", "invert", "keep", "make_hints", "model_path", "native_pixels",
-           "null_text", "practice_adapter", "practice_control_net", "practice_model", "read_adapter", "read_prompt", "vision", "walk_back"]
+__all__ = ["apply_control", "as_latent", "attach", "cross_attentions", "encode_prompt", "from_latent", "invert", "keep", "make_hints", "model_path",
+           "native_pixels", "null_text", "practice_adapter", "practice_control_net", "practice_model", "read_adapter", "read_prompt", "vision", "walk_back"]
 
 
 def attach(model: Model, *edits: Edit, lanes: Lanes | None = None) -> Model:

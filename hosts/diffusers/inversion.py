@@ -49,5 +49,10 @@ def as_latent(model: Model, x: Tensor) -> dict[str, Tensor]:
     return {"samples": model.latent.process_out(x)}
 
 
+def from_latent(model: Model, latent: dict[str, Any]) -> Tensor:
+    """LATENT -> [B, C, h, w] in the network's units."""
+    return model.latent.process_in(fitting(latent["samples"], model.latent.channels))
+
+
 def teller(total: int, label: str) -> inversion.Report:
     return lambda step, denoised, x: current().step(step + 1, total, label)

@@ -15,6 +15,7 @@ from ...processors.schedule import Progress
 from ...processors.stepping import Stepper, changes_canvas, shared_noise
 from .entries import Conditioning, prepare
 from .guidance import Followed, Guided, Masked
+from .looking import look_of
 from .model import Model
 from .noise import inpaint_noise, shared, start_noise
 from .resize import to_batch
@@ -60,10 +61,12 @@ def _walk(
     batch, canvas = len(latent), tuple(latent.shape[2:])
     denoise = guided(model, cfg, branches, batch, canvas, sigmas)
     run = denoise.run
+    run.noise = noise
     givers = shared_noise(run.program.lanes, batch)
     if mask is not None:
         kept_noise = shared(inpaint_noise(noise, seed), givers) if sampler.fresh_inpaint_noise else noise
         denoise = Masked(denoise, latent, kept_noise, _mask(mask, latent))
+    run.look = look_of(denoise)
     stepper = Stepper(run, sampler.inner) if changes_canvas(run.program) else None
     denoise = Followed(denoise, stepper) if stepper else denoise
     x = latent + noise * _noise_level(sigmas[0], float(model.sampling.sigma_max))

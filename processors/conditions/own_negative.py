@@ -12,7 +12,7 @@ from ..edit import ConditionEdit, feed
 from ..errors import ConcordError
 from ..latents.bank import pictures
 from ..rows import Row
-from ..run import Step
+from ..run import Run, Step
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,8 @@ class NegativeTexts:
         found = next((i for i, s in enumerate(self.sigmas) if isclose(s, sigma, rel_tol=1e-5)), None)
         if found is None:
             raise ConcordError(f"null-text was made for {len(self.sigmas)} steps from noise level {self.sigmas[0]:.4g}, and none of them begins "
-                               f"at {sigma:.4g}; give the sampler the steps and the scheduler of the inversion, and denoise 1")
+                               f"at {sigma:.4g}; give the sampler the steps and the scheduler of the inversion, and denoise 1"
+                               " (the samplers dpm_2 and dpm_2_ancestral go over other levels)")
         return self.texts[found]
 
 
@@ -56,6 +57,11 @@ class OwnNegative(ConditionEdit):
 
     def takes(self, row: Row) -> bool:
         return (self.lanes is None or row.lane in self.lanes) and super().takes(row)
+
+    def begins(self, run: Run) -> None:
+        made = self.texts
+        if made.cfg is not None and run.cfg is not None and not isclose(made.cfg, run.cfg, rel_tol=1e-3):  # at cfg 1 no negative is asked
+            raise ConcordError(f"null-text was made for cfg {made.cfg:g}, this run has cfg {run.cfg:g}; give both the same")
 
     def say(self, text: Tensor, step: Step) -> Tensor:
         takers = step.where(self)
@@ -84,8 +90,6 @@ class OwnNegative(ConditionEdit):
 
     def check(self, step: Step) -> None:
         run, made = step.run, self.texts
-        if made.cfg is not None and run.cfg is not None and not isclose(made.cfg, run.cfg, rel_tol=1e-3):
-            raise ConcordError(f"null-text was made for cfg {made.cfg:g}, this run has cfg {run.cfg:g}; give both the same")
         if made.weights and (weights := run.weights()) and weights != made.weights:
             raise ConcordError("null-text was made with other weights than this run has (another checkpoint, or other LoRAs); make it with this model")
 

@@ -61,8 +61,8 @@ class ControlResiduals(Edit):
         """Whether it asks for blocks or places, which only residuals of a UNet have."""
         return self.soft or self.pooled or bool(self.blocks) or self.mask is not None
 
-    def weigh(self, residuals: Residuals, step: Step, view: View | None = None) -> Residuals:
-        """The residuals of one model call, weighed. view: the window of the hint's canvas that the rows see; None: all of it."""
+    def weigh(self, residuals: Residuals, step: Step, view: View | None = None, views: tuple[View, ...] = ()) -> Residuals:
+        """The residuals of one model call, weighed. view: the window of the hint's canvas that the rows see; None: all of it. views: of each row its own."""
         check_count(self.blocks, residuals.blocks)
         factor = self.strength * (1.0 if self.curve is None else self.curve.at(step.progress))
         weights = self.weights(residuals)
@@ -75,7 +75,7 @@ class ControlResiduals(Edit):
             t = pooled(t) if self.pooled else t
             by = factor * weights.get(block, 1.0)
             t = t if by == 1 else t * by
-            t = t if self.mask is None else t * self.mask_on(t, step, view)
+            t = t if self.mask is None else t * self.mask_on(t, step, views or (view,))
             return t if alike else t * step.once(("lanes", lanes, t.dtype, t.device), lambda: t.new_tensor(lanes).view(-1, 1, 1, 1))
 
         return residuals.each(weighed)
@@ -89,14 +89,16 @@ class ControlResiduals(Edit):
             given = {block: given.get(block, 1.0) * weight for block, weight in soft.items()}
         return {block: weight for block, weight in given.items() if weight != 1}
 
-    def mask_on(self, t: Tensor, step: Step, view: View | None) -> Tensor:
+    def mask_on(self, t: Tensor, step: Step, views: tuple[View | None, ...]) -> Tensor:
         """The mask on the grid of a residual, as its rows see it: [1 | R, 1, h, w] in the residual's dtype."""
+        assert self.mask is not None
         grid = (t.shape[-2], t.shape[-1])
-        seen = step.once(("control mask", self, grid, view, t.dtype, t.device), lambda: self.seen(grid, view, t))
-        if len(seen) == 1:
-            return seen
-        samples = tuple(row.sample % len(seen) for row in step.rows)
-        return step.once(("control masks", self, grid, view, samples, t.dtype, t.device), lambda: seen[list(samples)])
+        of = lambda view: step.once(("control mask", self, grid, view, t.dtype, t.device), lambda: self.seen(grid, view, t))
+        if len(self.mask) == len(set(views)) == 1:
+            return of(views[0])
+        each = views if len(views) > 1 else views * len(step.rows)
+        rows = tuple((row.sample % len(self.mask), view) for row, view in zip(step.rows, each, strict=True))
+        return step.once(("control masks", self, grid, rows, t.dtype, t.device), lambda: torch.cat([of(view)[sample][None] for sample, view in rows]))
 
     def seen(self, grid: tuple[int, int], view: View | None, like: Tensor) -> Tensor:
         assert self.mask is not None

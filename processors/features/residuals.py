@@ -1,10 +1,11 @@
 """What control networks add to the features of a UNet."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 
@@ -35,6 +36,12 @@ class Residuals(NamedTuple):
     def plus(self, other: Residuals) -> Residuals:
         """Both together; the shorter of two lists goes with the first blocks."""
         return Residuals(*(tuple(both(a, b) for a, b in zip_longest(mine, theirs)) for mine, theirs in zip(self, other, strict=True)))
+
+
+def stacked(parts: Sequence[Residuals]) -> Residuals:
+    """The rows of several calls of one network as those of one call."""
+    of = lambda tensors: None if tensors[0] is None else torch.cat(tensors)
+    return Residuals(*(tuple(map(of, zip(*same, strict=True))) for same in zip(*parts, strict=True)))
 
 
 def both(a: Tensor | None, b: Tensor | None) -> Tensor | None:

@@ -45,7 +45,8 @@ class Bank:
         close = [i for i in (at - 1, at) if 0 <= i <= self.steps and isclose(self.sigmas[i], sigma, rel_tol=1e-5, abs_tol=1e-8)]
         if not close:
             raise ConcordError(f"this run is at noise level {sigma:.4g}, where the inversion recorded nothing: it went over {self.steps} steps from "
-                               f"{self.sigmas[0]:.4g} to {self.sigmas[-1]:.4g}; give the sampler the steps and the scheduler of the inversion, and denoise 1")
+                               f"{self.sigmas[0]:.4g} to {self.sigmas[-1]:.4g}; give the sampler the steps and the scheduler of the inversion, and denoise 1"
+                               " (the samplers dpm_2 and dpm_2_ancestral go over other levels)")
         return close[0]
 
     def at(self, sigma: float) -> Tensor:

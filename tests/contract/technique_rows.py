@@ -14,7 +14,9 @@ from concord.processors.attention.paint_with_words import paint_with_words
 from concord.processors.attention.prompt_to_prompt import prompt_to_prompt
 from concord.processors.attention.region_prompts import region_prompts
 from concord.processors.attention.style_aligned import reference_lane, style_aligned
+from concord.processors.conditions.bootstrapping import bootstrapping, random_latents
 from concord.processors.conditions.own_negative import NegativeTexts, OwnNegative
+from concord.processors.conditions.region_branches import Told, dressed, with_regions
 from concord.processors.features.controlnet import ControlResiduals
 from concord.processors.latents.bank import Bank
 from concord.processors.latents.follow import follow_bank
@@ -82,6 +84,21 @@ def multidiffusion_row(kit: Kit) -> Technique:
     return Technique("MultiDiffusion", kit.attached(*multidiffusion((8, 8), (4, 4))),
                      kit.attached(*multidiffusion((6, 8), (3, 2), "gaussian", (False, True), (0.0, 0.7))),
                      kit.attached(*multidiffusion((64, 64), (16, 16))))
+
+
+def multidiffusion_regions_row(kit: Kit) -> Technique:
+    def drawn(until: float, seed: int, *strengths: float) -> Apply:
+        def apply(setup: Setup) -> Setup:
+            model, positive, negative = setup
+            conditioning = lambda seed, like: dressed([[noise(seed, 1, 77, 64), {"pooled_output": noise(seed, 1, 1280)}]], like)
+            told = [Told(region.cover((64, 96)) * strength, conditioning(seed + n, positive), None if n else conditioning(seed + 5, negative), f"{seed}/{n}")
+                    for n, (region, strength) in enumerate(zip(regions_of_two(), strengths, strict=True)) if strength]
+            edits = bootstrapping([one.mark for one in told], [one.mask for one in told], random_latents(seed), until, seed)
+            return kit.host.attach(model, *edits), *with_regions(positive, negative, told)
+
+        return apply
+
+    return Technique("MultiDiffusion Regions", drawn(0.6, 40, 1.0, 0.7), drawn(1.0, 50, 0.5, 1.0), drawn(0.6, 40, 0.0, 0.0))
 
 
 def control_net_row(kit: Kit) -> Technique:
@@ -162,7 +179,8 @@ def regions_of_two() -> tuple[Region, Region]:
 
 
 ROWS = (style_aligned_row, multidiffusion_row, control_net_row, image_prompt_row, feature_adain_row, prompt_to_prompt_row, masactrl_row, local_blend_row,
-        bank_row, null_text_row, region_prompts_row, paint_with_words_row, forward_guidance_row)
+        bank_row, null_text_row, region_prompts_row, paint_with_words_row, forward_guidance_row,
+        multidiffusion_regions_row)
 
 
 class EndlessBank(Bank):

@@ -13,6 +13,7 @@ from concord.processors.attention.style_aligned import reference_lane, style_ali
 from concord.processors.errors import ConcordError  # noqa: E402
 
 from . import techniques as t  # noqa: E402
+from .composition import BOTH, PAGE, REFUSED, said_of  # noqa: E402
 
 
 def through(techniques) -> torch.Tensor:
@@ -24,7 +25,9 @@ def through(techniques) -> torch.Tensor:
 
 @pytest.mark.parametrize("pair", list(permutations(t.TECHNIQUES, 2)), ids=lambda pair: "+".join(p.name for p in pair))
 def test_pairs_in_both_orders(pair):
-    if pair[0].name in pair[1].clashes:
+    refused = pair[0].name in pair[1].clashes
+    assert said_of(pair, PAGE.read_text(encoding="utf-8")) == (REFUSED if refused else BOTH), f"write {PAGE.name} again (see composition.py)"
+    if refused:
         with pytest.raises(ConcordError, match=f"(?s){pair[0].name}.*{pair[1].name}|{pair[1].name}.*{pair[0].name}"):
             through(pair)
         return

@@ -1,6 +1,7 @@
 """The naive truth of cross-attention techniques, and of copies, as their papers write them."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import log1p, sqrt
 
 import torch
@@ -45,6 +46,25 @@ def paint(maps: Tensor, strength: float) -> tuple[Rule, ...]:
                     now[i][j] = asked.with_own(bias=own.bias + strength * log1p(scene.step.sigma) * top * on_grid)
 
     return (Rule(Order.SCORES, "cross", act),)
+
+
+def forward(moved: Sequence[tuple[Tensor, tuple[int, ...]]], start: tuple[int, ...], end: tuple[int, ...], amount: float = 0.8) -> tuple[Rule, ...]:
+    def act(scene: Scene, now: State, before: State) -> None:
+        inside = [scene.mask(mask) for mask, _ in moved]
+        together = torch.stack(inside).amax(0)
+        where = [*zip(inside, (tokens for _, tokens in moved), strict=True), (1 - together, start), (together, end)]
+        for i in scene.takers(branch="positive"):
+            now[i] = [gather(t, where, amount) for t in now[i]]
+
+    def gather(t: Taken, where: Sequence[tuple[Tensor, tuple[int, ...]]], amount: float) -> Taken:
+        columns = {name: t.gate * p for name, p in t.columns.items()}
+        for shown, tokens in where if "own" in columns else ():
+            at = list(tokens)
+            kept = columns["own"][..., at]
+            columns["own"][..., at] = (1 - amount) * kept + amount * shown / shown.sum() * kept.sum(-2, keepdim=True)
+        return Taken(columns, t.values)
+
+    return (Rule(Order.OUTPUT, "cross", act),)
 
 
 def reweight(weights: Tensor) -> tuple[Rule, ...]:

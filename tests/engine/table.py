@@ -5,13 +5,17 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
+from concord.processors.attention.forward_guidance import forward_guidance
 from concord.processors.attention.masactrl import masactrl
+from concord.processors.attention.paint_with_words import paint_with_words
 from concord.processors.attention.prompt_to_prompt import CopyLayout, CopyWords, WeighWords
+from concord.processors.attention.region_prompts import region_prompts
 from concord.processors.attention.style_aligned import style_aligned
 from concord.processors.edit import Edit, Program
+from concord.processors.regions import Region
 from concord.processors.rows import Row
 from concord.tests.engine import rules_cross, rules_self
-from concord.tests.engine.edits_cross import ImagePrompt, PaintWithWords, RegionPrompts
+from concord.tests.engine.edits_cross import ImagePrompt
 from concord.tests.engine.edits_self import FrameAttention, MixedAttention, Sharpen, StyleInjection
 from concord.tests.engine.toy import CHANNELS, GRID, STEPS, TOKENS, Toy, canvas, lanes, noise, prompts, step_of
 from concord.tests.engine.truth import Rule, naive
@@ -35,6 +39,8 @@ NEW_WORD = torch.ones(STEPS, TOKENS, dtype=torch.float64)
 NEW_WORD[:, 3] = 0
 LOUD = torch.tensor([1, 1, 3, 1, -0.5, 1, 1], dtype=torch.float64)
 MAPS = torch.stack([LEFT * (i == 2) + TOP * (i == 4) for i in range(TOKENS)])
+PAINTED = ((Region(mask=LEFT), (2,)), (Region(mask=TOP), (4,)))  # the same, as regions
+MOVED = ((LEFT, (2,)), (RIGHT, (4, 5)))
 
 
 def projections(seed: int, text: int, widths: Sequence[int]) -> tuple[tuple[Tensor, Tensor], ...]:
@@ -57,6 +63,11 @@ def texts(text: int) -> tuple[Tensor, Tensor]:
     return noise(2, 5, text), noise(3, TOKENS, text)
 
 
+def couple(said: Sequence[Tensor], masks: Sequence[Tensor]) -> tuple[Edit, ...]:
+    """Every region reads its own text; the prompt keeps what no region claims."""
+    return region_prompts([Region(mask=mask) for mask in masks], [text[None] for text in said], base_ratio=0.0)
+
+
 def table(text: int, widths: Sequence[int]) -> dict[str, Technique]:
     """For a network whose prompts have `text` channels, and whose cross-attentions have `widths`."""
     said, seen, first, second = texts(text), image(text), projections(10, text, widths), projections(20, text, widths)
@@ -72,8 +83,10 @@ def table(text: int, widths: Sequence[int]) -> dict[str, Technique]:
         "replace": Technique((CopyWords(table=SWAP, windows=FADING),), rules_cross.copies("cross", SWAP, FADE)),
         "refine": Technique((CopyWords(table=INSERT, there=NEW_WORD[0], windows=ALWAYS),), rules_cross.copies("cross", INSERT, NEW_WORD)),
         "reweight": Technique((WeighWords(weights=tuple(LOUD.tolist()), windows=ALWAYS),), rules_cross.reweight(LOUD)),
-        "regions": Technique((RegionPrompts(texts=said, masks=(LEFT, RIGHT)),), rules_cross.regions(said, (LEFT, RIGHT)), lonely=True),
-        "paint": Technique((PaintWithWords(maps=MAPS, strength=0.4),), rules_cross.paint(MAPS, 0.4), lonely=True),
+        "regions": Technique(couple(said, (LEFT, RIGHT)), rules_cross.regions(said, (LEFT, RIGHT)), lonely=True),
+        "paint": Technique(paint_with_words(PAINTED, law="0.4 log(1 + sigma) max"), rules_cross.paint(MAPS, 0.4), lonely=True),
+        "forward": Technique(forward_guidance([(Region(mask=mask), tokens) for mask, tokens in MOVED], window=(0.0, 1.0), start=(0,), end=(6,)),
+                             rules_cross.forward(MOVED, (0,), (6,)), lonely=True),
         "sharpen": Technique((Sharpen(by=1.25),), rules_self.sharpen(1.25), lonely=True),
         "adapter": Technique((ImagePrompt(tokens=seen, weights=first, weight=0.8, mask=LEFT),),
                              rules_cross.adapter(seen, first, 0.8, LEFT), lonely=True),
@@ -85,7 +98,7 @@ TABLE = table(CHANNELS, (CHANNELS,) * 2)
 TEXTS, IMAGE = texts(CHANNELS), image(CHANNELS)
 CLASHES = [{"masactrl", "masked"}, {"masactrl", "styleid"}, {"masked", "styleid"}, {"selfcopy", "masactrl"}, {"selfcopy", "masked"}, {"selfcopy", "styleid"},
            {"replace", "refine"}]
-EVERYTHING = ("style", "frames", "mixed", "selfcopy", "replace", "reweight", "regions", "paint", "adapter", "adapter2")
+EVERYTHING = ("style", "frames", "mixed", "selfcopy", "replace", "reweight", "regions", "paint", "adapter", "adapter2", "forward")
 
 
 def composes(names: Iterable[str]) -> bool:

@@ -10,11 +10,11 @@ from concord.processors.errors import ConcordError
 from concord.processors.prediction.multidiffusion import Windows
 from concord.processors.rows import Lanes
 from concord.processors.run import Run
-from concord.tests.engine.edits_cross import POSITIVE, RegionPrompts
 from concord.tests.engine.edits_self import FrameAttention, StyleInjection
-from concord.tests.engine.table import ALWAYS, LEFT, TEXTS, TOP
+from concord.tests.engine.table import ALWAYS, LEFT, TEXTS, TOP, couple
 from concord.tests.engine.toy import BRANCHES, Toy, lanes
 
+POSITIVE = frozenset({"positive"})
 SIGMAS = (14.0, 7.0, 3.0, 1.0, 0.0)
 
 
@@ -52,7 +52,7 @@ MEET = {
     "masks or none": (MutualAttention(), *masactrl("masks", (0.0, 1.0), None, masks=(LEFT, TOP))),
     "source or style": (MutualAttention(), StyleInjection()),
     "maps or keys": (CopyLayout(fraction=1.0), StyleInjection()),
-    "two regions": (RegionPrompts(texts=TEXTS, masks=(LEFT, TOP)), RegionPrompts(texts=TEXTS, masks=(TOP, LEFT))),
+    "two regions": (*couple(TEXTS, (LEFT, TOP)), *couple(TEXTS, (TOP, LEFT))),
     "windows that overlap in one step": (MutualAttention(window=(0.0, 0.3)), StyleInjection(window=(0.25, 1.0))),
     "windows that overlap only between two steps": (MutualAttention(window=(0.0, 0.45)), StyleInjection(window=(0.3, 1.0))),
     "one layer in common": (MutualAttention(layers=frozenset({0, 1})), StyleInjection(layers=frozenset({1}))),
@@ -63,7 +63,7 @@ PART = {
     "lanes": (MutualAttention(), FrameAttention()),
     "kinds of site": (MutualAttention(), CopyWords(windows=ALWAYS)),
     "branches": (AlignStatistics(branches=POSITIVE), AlignStatistics(of="q", branches=frozenset({"negative"}))),
-    "different things": (AlignStatistics(), CopyLayout(fraction=1.0), RegionPrompts(texts=TEXTS, masks=(LEFT, TOP))),
+    "different things": (AlignStatistics(), CopyLayout(fraction=1.0), *couple(TEXTS, (LEFT, TOP))),
     "windows of the canvas": (Windows(size=(8, 8), window=(0.0, 0.5)), Windows(size=(16, 16), window=(0.5, 1.0))),
 }
 

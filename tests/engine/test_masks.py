@@ -6,11 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 from concord.processors.attention.masactrl import MaskedAttention, MutualAttention
+from concord.processors.attention.paint_with_words import paint_with_words
 from concord.processors.attention.style_aligned import style_aligned
+from concord.processors.regions import Region
 from concord.processors.rows import Site, View
 from concord.processors.run import attention
-from concord.tests.engine.edits_cross import ImagePrompt, PaintWithWords
-from concord.tests.engine.table import IMAGE, LEFT, MAPS, RIGHT, projections
+from concord.tests.engine.edits_cross import ImagePrompt
+from concord.tests.engine.table import IMAGE, LEFT, RIGHT, projections
 from concord.tests.engine.toy import CHANNELS, DEPTH, GRID, HEADS, QUERIES, Toy, batch, canvas, engine, far, noise, prompts, step_of
 from torch.nn.functional import adaptive_avg_pool2d, scaled_dot_product_attention
 
@@ -75,9 +77,9 @@ def test_hiding_every_key_is_finite(source_mask, dtype):
 
 
 @pytest.mark.parametrize("strength", (0.4, -3.0))
-def test_an_empty_map_paints_nothing(strength):
+def test_a_region_without_strength_paints_nothing(strength):
     q, k, v = noise(1, 4, HEADS, QUERIES, DEPTH), noise(2, 4, HEADS, 7, DEPTH), noise(3, 4, HEADS, 7, DEPTH)
-    edit = PaintWithWords(maps=torch.zeros_like(MAPS), strength=strength)
+    edit, = paint_with_words([(Region(mask=LEFT, strength=0.0), (2,))], strength)
     out = attention([edit], CROSS, step_of(batch(4, ("positive",)), [edit]), q, k, v)
     assert far(out, scaled_dot_product_attention(q, k, v)) < 1e-12
 

@@ -9,8 +9,10 @@ from concord.processors.edit import Program
 from concord.processors.prediction.multidiffusion import multidiffusion
 from concord.processors.rows import View
 from concord.processors.run import Run, Step
-from concord.processors.views import fuse, views_of
+from concord.processors.strips import fuse
+from concord.processors.views import views_of
 from concord.tests.engine.toy import far, noise
+from concord.tests.windows import by_window
 
 CANVAS = (10, 14)
 RANDOM = Random(0)
@@ -78,7 +80,7 @@ X = noise(3, 2, 4, *CANVAS)
 @each_fusion
 def test_windows_that_agree_give_what_they_agree_on(edits):
     step = step_with(*edits)
-    positive, negative = fuse(step, views_of(step, CANVAS), X, lambda view, crop: (crop * 3 + 1, torch.full_like(crop, 0.5)))
+    positive, negative = fuse(step, views_of(step, CANVAS), X, by_window(lambda view, crop: (crop * 3 + 1, torch.full_like(crop, 0.5))))
     assert far(positive, X * 3 + 1) < 1e-12 and far(negative, torch.full_like(X, 0.5)) < 1e-12
 
 
@@ -88,15 +90,15 @@ def test_averaging_predictions_is_averaging_steps(edits):
     step = step_with(*edits)
     views = views_of(step, CANVAS)
     said = {view: noise(i, 2, 4, view.h, view.w) for i, view in enumerate(views)}
-    (predicted,) = fuse(step, views, X, lambda view, crop: (said[view],))
-    (stepped,) = fuse(step, views, X, lambda view, crop: (0.9 * crop - 0.3 * said[view],))
+    (predicted,) = fuse(step, views, X, by_window(lambda view, crop: (said[view],)))
+    (stepped,) = fuse(step, views, X, by_window(lambda view, crop: (0.9 * crop - 0.3 * said[view],)))
     assert far(stepped, 0.9 * X - 0.3 * predicted) < 1e-12
 
 
 def test_uniform_fusion_is_the_mean_over_windows():
     step = step_with(*FUSIONS["uniform"])
     views = views_of(step, CANVAS)
-    (got,) = fuse(step, views, X, lambda view, crop: (torch.full_like(crop, float(views.index(view))),))
+    (got,) = fuse(step, views, X, by_window(lambda view, crop: (torch.full_like(crop, float(views.index(view))),)))
     for y, x in ((0, 0), (4, 5), (9, 13), (3, 8)):
         over = [i for i, view in enumerate(views) if view.y <= y < view.y + view.h and view.x <= x < view.x + view.w]
         assert got[0, 0, y, x].item() == pytest.approx(sum(over) / len(over))
@@ -106,5 +108,5 @@ def test_windows_without_fusion_count_alike():
     windows, _ = FUSIONS["gaussian"]
     alone, uniform = step_with(windows), step_with(*FUSIONS["uniform"])
     views = views_of(alone, CANVAS)
-    predict = lambda view, crop: (noise(views.index(view), *crop.shape),)
+    predict = by_window(lambda view, crop: (noise(views.index(view), *crop.shape),))
     assert torch.equal(fuse(alone, views, X, predict)[0], fuse(uniform, views, X, predict)[0])
