@@ -93,12 +93,13 @@ class Looking:
                 if inside:
                     maps = self.columns(asker, group.pick(inside, plan.index), site, step)
                     if view is not None:
-                        down, across = step.once(("onto the canvas", view, site.grid, maps.dtype, maps.device), lambda: onto_canvas(view, site, maps))
+                        key = "onto the canvas", view, site.grid, maps.dtype, maps.device
+                        down, across = step.once(key, lambda view=view, maps=maps: onto_canvas(view, site, maps))
                         maps = down @ maps @ across.mT
-                    key = asker.id, site.index
-                    if key not in self.sums:
-                        self.sums[key] = maps.new_zeros(step.run.samples, *maps.shape[1:])
-                    self.sums[key][step.run.index[tuple(step.rows[row].sample for row in inside), maps.device]] += maps
+                    place = asker.id, site.index
+                    if place not in self.sums:
+                        self.sums[place] = maps.new_zeros(step.run.samples, *maps.shape[1:])
+                    self.sums[place][step.run.index[tuple(step.rows[row].sample for row in inside), maps.device]] += maps
 
     def columns(self, asker: Asker, group: Group, site: Site, step: Step) -> Tensor:
         """[R, H | 1, T + 1, h, w], the last map ones."""

@@ -89,7 +89,7 @@ def test_pictures_of_a_batch_are_alone(model, mode):
 
 
 def test_losses_of_one_step_are_asked_at_one_canvas(model):
-    """Two edits move by the sum of what each would do at that canvas, in the looks that they share; their order is nothing, and one that is there twice is one."""
+    """Two edits move by the sum of what each would do at that canvas, in looks that they share; their order is nothing, one that is there twice is one."""
     one, other = MODES["backward"](iterations=1), MODES["attend_and_excite"](thresholds=())
     x = noise(2, 4, 8, 12, seed=4) * 5
     moved = {}
@@ -194,11 +194,11 @@ def test_attend_and_excite_draws_what_diffusers_draws():
     model = Model(network, latent=LatentFormat(scale=1.0))
     start = noise(1, 4, 16, 16, seed=5)
     said = {"prompt_embeds": text(1)[0][0], "negative_prompt_embeds": text(2)[0][0]}
-    theirs = pipe(None, **said, token_indices=[2, 5], guidance_scale=3.0, num_inference_steps=4, max_iter_to_alter=3, thresholds={0: 0.3, 1: 0.9}, scale_factor=2, height=128, width=128,
-                  latents=start, output_type="latent").images
-    edits = attend_and_excite([(AIMS[0][0], (2,)), (AIMS[1][0], (5,))], 0.1, window=(0.0, 0.9), thresholds=((0.0, 0.3), (0.3, 0.9)))
+    theirs = pipe(None, **said, token_indices=[2, 5], guidance_scale=3.0, num_inference_steps=4, max_iter_to_alter=3, thresholds={0: 0.3, 1: 0.9},
+                  attn_res=(4, 4), height=128, width=128, latents=start, output_type="latent").images
+    edits = attend_and_excite([(AIMS[0][0], (2,)), (AIMS[1][0], (5,))], window=(0.0, 0.9), thresholds=((0.0, 0.3), (0.3, 0.9)))
     sigmas = torch.tensor([model.sampling.sigma(torch.tensor(float(t))) for t in Even.TIMES] + [0.0])
-    ours, looks = {}, {}
+    ours = {}
     for name, used in (("guided", edits), ("plain", ())):
         denoise = guided(host.attach(model, *used), 3.0, {"positive": text(1), "negative": text(2)}, 1, (16, 16), sigmas)
         ours[name] = walked(denoise, start * (1 + sigmas[0] ** 2) ** 0.5, sigmas)

@@ -84,7 +84,7 @@ def test_every_size_of_a_call_gives_the_same_picture(model, case):
         return run(replace(edited, rows_per_call=rows), positive, negative, samples, steps=2 if case == "plain" else 1)
 
     one = drawn(1)
-    for per_call, rows in ((0, None), (3, None), (0, 1), (0, 3 * samples)):
+    for per_call, rows in ((0, None), (0, 1), (3, None), (0, 3 * samples))[: 2 if case == "regions_on_sdxl" else 4]:
         other = drawn(per_call, rows)
         assert float((other - one).abs().max() / one.abs().max()) < 1e-5, (per_call, rows)
 

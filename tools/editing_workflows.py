@@ -1,4 +1,4 @@
-"""Practice workflows of edits: words swapped, poses changed, a real picture as the source or the style, and where words look."""
+"""Practice workflows of edits: words swapped, poses changed, a real picture as the source, and where words look."""
 
 from __future__ import annotations
 
@@ -89,37 +89,6 @@ The inversion and the sampler need the same steps and the same scheduler. For a 
     return graph
 
 
-def style_aligned_picture_practice(name: str, registry: Registry) -> Graph:
-    graph = Graph(name, registry)
-    model = model_group(
-        graph,
-        """## A real picture as the style of others
-
-**DDIM Inversion** brings the picture into the run: it is the first of the batch, and **StyleAligned** lets the others take over its colours.
-
-- **Without**: every shape has colours of its own.
-- **With**: they are those of the picture.
-
-The inversion and the sampler need the same steps and the same scheduler. Try another picture, or *shift* 0.7: then the picture counts twice.""",
-    )
-    scene = _picture(graph, {"shape": "circle", "colour": "purple", "texture": "solid", "place": "center", "background": "yellow"})
-    empty = _empty(graph)
-    words = "a purple solid circle in the center on a yellow background"
-    canvas = canvas_group(graph, 128, 128, 4)
-    with graph.group("Inversion", column=1, color=GREEN):
-        said = graph.add("CLIPTextEncode", title="What it shows", text=words, clip=model["clip"])
-        latent = graph.add("VAEEncode", pixels=scene["image"], vae=model["vae"])
-        graph.beside()
-        way = graph.add("Concord_DDIMInversion", model=model["model"], positive=said, negative=empty, latent=latent, steps=STEPS)
-    with graph.group("StyleAligned", column=2, color=GREEN):
-        told = graph.add("Concord_PromptPerPicture", clip=model["clip"], latent=canvas, prompts=f"{words}\na heart\na star\na square")
-        graph.beside()
-        aligned = graph.add("Concord_StyleAligned", model=model["model"], bank=way["bank"])
-    for title, drawer in (("Without", model["model"]), ("With StyleAligned", aligned)):
-        draw_group(graph, title, drawer, told, empty, canvas, model["vae"], f"{name}_{title.split()[0].lower()}", seed=3)
-    return graph
-
-
 def attention_maps_practice(name: str, registry: Registry) -> Graph:
     graph = Graph(name, registry)
     text = "a red striped star on the left and a green solid heart on the right on a blue background"
@@ -150,7 +119,7 @@ Try other *words* (several are one: red star), a part of the run (*end_percent* 
     return graph
 
 
-ALL = (prompt_to_prompt_practice, masactrl_practice, edit_a_picture_practice, style_aligned_picture_practice, attention_maps_practice)
+ALL = (prompt_to_prompt_practice, masactrl_practice, edit_a_picture_practice, attention_maps_practice)
 
 
 def _empty(graph: Graph) -> Node:

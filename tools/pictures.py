@@ -20,6 +20,7 @@ from .sheets import Picture, column, framed, line, row, scaled, squared, to_pict
 
 LAYERS = ("All layers", "Style transfer")
 ROOT = Path(__file__).parents[1]
+ALONE = {"style-aligned-picture": "style-aligned"}  # real-model workflows without a practice twin, and whose pictures they show
 WORKFLOWS, DOCS, HERO = ROOT / "workflows", ROOT / "web" / "docs", ROOT / "docs" / "hero.jpg"
 
 
@@ -61,9 +62,8 @@ def editing_pages() -> dict[str, dict[str, Picture]]:
     """The same for nodes that edit."""
     words, poses = compare("prompt-to-prompt-practice", "Without", "With Prompt-to-Prompt"), compare("masactrl-practice", "Without", "With MasaCtrl")
     edited, watched, way = run("edit-a-picture-practice"), run("attention-maps-practice"), inverted()
-    like = compare("style-aligned-picture-practice", "Without", "With StyleAligned")
     save_thumbnails({"prompt-to-prompt": two_and_two(words), "masactrl": two_and_two(poses), "edit-a-picture": two_by_two(edited),
-                     "style-aligned-picture": column([row(like.without[1:3]), row(like.using[1:3])], 10), "attention-maps": two_by_two(watched)})
+                     "attention-maps": two_by_two(watched)})
     return {
         "PromptToPrompt": {"without": row(words.without), "with": row(words.using), "picture": row(edited["The picture"] + edited["Edited"])},
         "MasaCtrl": {"without": row(poses.without), "with": row(poses.using)},
@@ -106,8 +106,9 @@ def save_thumbnails(sheets: dict[str, Picture]) -> None:
     for name, sheet in sheets.items():
         thumbnail = scaled(squared(framed(sheet, 6)), 400)
         save(thumbnail, WORKFLOWS / f"{name}-practice.jpg")
-        if (WORKFLOWS / f"{name}.json").exists():
-            save(squared(column([line("shown on the practice model", 400, 15), scaled(thumbnail, 376)], 0)), WORKFLOWS / f"{name}.jpg")
+        for twin in (name, *(alone for alone, of in ALONE.items() if of == name)):
+            if (WORKFLOWS / f"{twin}.json").exists():
+                save(squared(column([line("shown on the practice model", 400, 15), scaled(thumbnail, 376)], 0)), WORKFLOWS / f"{twin}.jpg")
 
 
 def hero(control: Comparison, style: Comparison, wide: Comparison, all_three: Comparison) -> Picture:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..edit import Canvas, LatentEdit, Stage
 from ..errors import ConcordError
-from ..looking import Looking, LookProbe, Seen
+from ..looking import Looking, Seen
 from ..rows import Row, Site
 from ..run import Run, Step
 

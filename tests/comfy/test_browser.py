@@ -18,9 +18,11 @@ if sys.platform == "win32":
 from . import browser  # noqa: E402
 from .browser import CONTROL, Browser  # noqa: E402
 
-pytestmark = pytest.mark.skipif(not browser.executable(), reason=f"the region editor is not tried in a browser: none of {', '.join(browser.NAMES)} is installed")
+MISSING = f"the region editor is not tried in a browser: none of {', '.join(browser.NAMES)} is installed"
+pytestmark = pytest.mark.skipif(not browser.executable(), reason=MISSING)
 DEEP = True  # in older hosts: slow
 
+READY = "Boolean(window.app?.graph && window.LiteGraph?.registered_node_types?.Concord_Regions && app.extensionManager?.workflow?.activeWorkflow)"
 PLACE = """(() => {
   app.graph.clear(); app.canvas.ds.scale = 1; app.canvas.ds.offset = [300, 120];
   const node = LiteGraph.createNode("Concord_Regions"); app.graph.add(node); app.canvas.setDirty(true, true);
@@ -49,7 +51,7 @@ def page(request: pytest.FixtureRequest, server: Server, tmp_path: Path) -> Iter
         server.ask(urllib.request.Request(f"{server.address}/settings/{name}", body, {"Content-Type": "application/json"}))
     with Browser(tmp_path) as made:
         made.call("Page.navigate", url=server.address)
-        made.wait_for("Boolean(window.app?.graph && window.LiteGraph?.registered_node_types?.Concord_Regions && app.extensionManager?.workflow?.activeWorkflow)")
+        made.wait_for(READY)
         made.run(PLACE)
         made.wait_for(SHOWN)
         made.run("new Promise((then) => setTimeout(then, 1000))")  # until the node has its size
@@ -96,7 +98,8 @@ def test_draw_name_undo_delete_save(page: Browser):
 
 def test_a_text_that_cannot_be_read_stays_and_is_shown(page: Browser):
     broken = '[{"box": oops'
-    page.run(f"(() => {{ const widget = {NODE}.widgets.find((widget) => widget.name === 'regions'); widget.value = {json.dumps(broken)}; widget.callback?.(widget.value); }})()")
+    page.run(f"{TEXT} = {json.dumps(broken)}")
+    page.run(f"{NODE}.onConfigure({{}})")  # as after loading a file
     page.wait_for('document.querySelector(".concord-regions textarea").offsetHeight > 0')
     assert page.run('document.querySelector(".concord-regions textarea").value') == page.run(TEXT) == broken
     assert "no JSON" in page.run('document.querySelector(".concord-regions .problem").textContent')

@@ -20,6 +20,9 @@ from concord.processors.conditions.region_branches import Told, dressed, with_re
 from concord.processors.features.controlnet import ControlResiduals
 from concord.processors.latents.bank import Bank
 from concord.processors.latents.follow import follow_bank
+from concord.processors.latents.guidance.attend_and_excite import attend_and_excite
+from concord.processors.latents.guidance.backward import backward_guidance
+from concord.processors.latents.guidance.box_diff import box_diff
 from concord.processors.latents.local_blend import local_blend
 from concord.processors.prediction.multidiffusion import multidiffusion
 from concord.processors.regions import Region
@@ -174,13 +177,34 @@ def forward_guidance_row(kit: Kit) -> Technique:
                      kit.attached(*forward_guidance(aims, 0.0)))
 
 
+def backward_guidance_row(kit: Kit) -> Technique:
+    aims = list(zip(regions_of_two(), ((2, 3), (5,)), strict=True))
+    return Technique("Backward guidance", kit.attached(*backward_guidance(aims, 0.1, (0.0, 0.7), 2)),
+                     kit.attached(*backward_guidance(aims[:1], 0.2, (0.0, 0.7), 1, 0.0, frozenset({1, 2}), tuple(range(7, 77)))),
+                     kit.attached(*backward_guidance(aims, 0.0)))
+
+
+def box_diff_row(kit: Kit) -> Technique:
+    aims = list(zip(regions_of_two(), ((2, 3), (5,)), strict=True))
+    return Technique("BoxDiff", kit.attached(*box_diff(aims, iterations=1, thresholds=((0.0, 0.9),))),
+                     kit.attached(*box_diff(aims[1:], 0.7, window=(0.0, 0.7), thresholds=(), layers=frozenset({1, 2}))),
+                     kit.attached(*box_diff(aims, 0.0)))
+
+
+def attend_and_excite_row(kit: Kit) -> Technique:
+    aims = list(zip(regions_of_two(), ((2, 3), (5,)), strict=True))
+    return Technique("Attend-and-Excite", kit.attached(*attend_and_excite(aims, iterations=1, thresholds=((0.0, 0.9),))),
+                     kit.attached(*attend_and_excite(aims[1:], 0.7, window=(0.0, 0.7), thresholds=(), layers=frozenset({1, 2}))),
+                     kit.attached(*attend_and_excite(aims, 0.0)))
+
+
 def regions_of_two() -> tuple[Region, Region]:
     return Region(box=(0.0, 0.1, 0.6, 0.8)), Region(polygon=((0.5, 0.0), (1.2, 0.4), (0.4, 0.9)), strength=0.8)
 
 
 ROWS = (style_aligned_row, multidiffusion_row, control_net_row, image_prompt_row, feature_adain_row, prompt_to_prompt_row, masactrl_row, local_blend_row,
         bank_row, null_text_row, region_prompts_row, paint_with_words_row, forward_guidance_row,
-        multidiffusion_regions_row)
+        multidiffusion_regions_row, backward_guidance_row, box_diff_row, attend_and_excite_row)
 
 
 class EndlessBank(Bank):

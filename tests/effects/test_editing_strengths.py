@@ -61,6 +61,6 @@ def test_prompt_to_prompt_keeps_more_layout_the_longer_words_keep_their_places(s
 
 
 def test_masactrl_keeps_more_appearance_the_earlier_it_begins(studio):
-    found = [editing_effects.appearance_kept(studio, 6, start) for start in (0.08, 0.5, 1.0)]
+    found = [editing_effects.appearance_kept(studio, 6, start) for start in (0.08, 0.6, 1.0)]
     kept = [of["colour"] + of["texture"] + of["background"] for of in found]
     assert falls(kept)

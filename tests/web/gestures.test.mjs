@@ -99,7 +99,8 @@ test("keys", () => {
   assert.equal(press("Z", { ctrlKey: true, shiftKey: true }, press("z", { ctrlKey: true }, moved)).text, moved.text);
   assert.equal(press("y", { ctrlKey: true }, press("z", { ctrlKey: true }, moved)).text, moved.text);
   for (const key of ["a", "Enter", "F5", "Shift"]) assert.equal(press(key), null, key);
-  for (const key of ["Delete", "ArrowLeft", "Escape"]) assert.equal(press(key, {}, opened(TWO)), null, "the graph's own key, while no region is chosen");
+  for (const key of ["ArrowLeft", "Escape", "["]) assert.equal(press(key, {}, opened(TWO)), null, "the graph's own key, while no region is chosen");
+  assert.equal(press("Delete", {}, opened(TWO)).text, TWO, "but this one would delete the node");
   assert.equal(press("s", { ctrlKey: true }), null);
 });
 

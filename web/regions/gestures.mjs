@@ -81,12 +81,12 @@ export function keyed(state, { key, shiftKey, altKey, ctrlKey, metaKey }) {
   }
   if (key === "Tab") return chooseNext(state, shiftKey ? -1 : 1);
   if (key === "Insert" || letter === "n") return addInTheMiddle(state);
+  if (key === "Delete" || key === "Backspace") return remove(state); // ours also where no region is chosen: the graph would delete the node
   if (state.chosen < 0) return null;
   if (ARROWS[key]) {
     const [dx, dy] = ARROWS[key].map((way) => way * (altKey ? 0.001 : 0.01));
     return shiftKey ? resize(state, dx, dy, "se", `resize ${state.chosen}`) : move(state, dx, dy, `move ${state.chosen}`);
   }
-  if (key === "Delete" || key === "Backspace") return remove(state);
   if (key === "Escape") return choose(state, -1);
   if (key === "[" || key === "]") return reorder(state, key === "[" ? -1 : 1);
   return null;

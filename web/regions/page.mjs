@@ -67,7 +67,7 @@ export function build(document, say) {
 
   const canvas = make("canvas", { "aria-hidden": "true" });
   // An input, because ComfyUI leaves the undo keys alone while one has the focus.
-  const surface = make("input", { type: "button", class: "surface", value: "", "aria-label": say("surface") });
+  const surface = make("input", { type: "button", class: "surface", role: "application", value: "", "aria-label": say("surface") });
   const stage = make("div", { class: "stage" }, canvas, surface);
   const status = make("p", { class: "status", "aria-live": "polite" });
 

@@ -32,7 +32,8 @@ class BoxDiff(ExcitedEdit):
         inner, other = [], []
         for regions, tokens, weight in self.due(step):
             maps = excited(seen, tokens)
-            mask, corners = step.once(("box", tuple(region.id for region in regions), maps.shape[-2:], maps.dtype, maps.device), lambda r=regions, m=maps: box(r, m))
+            key = "box", tuple(region.id for region in regions), maps.shape[-2:], maps.dtype, maps.device
+            mask, corners = step.once(key, lambda regions=regions, maps=maps: box(regions, maps))
             inner.append(weight * (1 - strongest(maps, mask)).clamp(min=0))
             other.append(weight * (strongest(maps, 1 - mask).clamp(min=0) + sum(missed(maps, mask, at, axis) for axis, at in corners.items())))
         first = torch.cat(inner, 1)

@@ -47,10 +47,10 @@ def run(setup: Setup, canvas=None, **settings):
     return samples
 
 
-def assert_same(a, b, tolerance: float = 1e-4) -> None:
+def assert_same(a, b, tolerance: float = 1e-4, what: str = "it") -> None:
     """Equal but for rounding: relative to the largest value."""
     error = float((a - b).abs().max() / b.abs().max())
-    assert error <= tolerance, f"differs by {error:.2g}, allowed {tolerance:g}"
+    assert error <= tolerance, f"{what} differs by {error:.2g}, allowed {tolerance:g}"
 
 
 def assert_differs(a, b, what: str = "it") -> None:

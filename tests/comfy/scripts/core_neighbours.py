@@ -1,0 +1,127 @@
+"""What ComfyUI itself brings beside our nodes, before and after each of them: weights, hints, other channels, masks, compiled and exchanged networks."""
+import types
+from functools import cache
+
+import hostkit as kit
+import torch
+from comfy.patcher_extension import WrappersMP
+from comfy_extras import nodes_differential_diffusion
+from concord.processors.errors import ConcordError
+from neighbours import with_node
+from techniques import TECHNIQUES, assert_differs, assert_same, everything, model, plain, run
+
+import nodes
+
+
+def assert_both(theirs, tolerance: float = 1e-5, techniques=TECHNIQUES, start=plain, canvas=None, **settings):
+    """For each technique: either order gives the same, and it is neither of the two alone."""
+    only_theirs = run(theirs(start()), canvas, **settings)
+    for technique in techniques:
+        below, above = run(technique.typical(theirs(start())), canvas, **settings), run(theirs(technique.typical(start())), canvas, **settings)
+        assert_same(below, above, tolerance, technique.name)
+        assert_differs(below, only_theirs, technique.name)
+        assert_differs(below, run(technique.typical(start()), canvas, **settings), f"{technique.name} with it")
+
+
+def lora(setup):
+    """Low-rank changes of weights, through the host's own node code."""
+    patched = setup[0].clone()
+    generator = torch.Generator().manual_seed(21)
+    keys = [key for key, weight in model().model.state_dict().items() if key.endswith(("attn1.to_q.weight", "attn2.to_k.weight", "proj_in.weight"))]
+    changes = {key: (0.05 * torch.randn(model().model.state_dict()[key].shape, generator=generator),) for key in keys}
+    assert set(patched.add_patches(changes, 0.8)) == set(keys)
+    return patched, *setup[1:]
+
+
+def check_lora():
+    before = {key: weight.clone() for key, weight in model().model.state_dict().items()}
+    assert_both(lora)
+    model().detach()
+    assert all(torch.equal(weight, before[key]) for key, weight in model().model.state_dict().items())
+
+
+def core_control(setup):
+    hint = torch.rand(1, 64, 96, 3, generator=torch.Generator().manual_seed(22))
+    return setup[0], *nodes.ControlNetApplyAdvanced().apply_controlnet(setup[1], setup[2], control_net(), hint, 0.8, 0.0, 1.0)
+
+
+@cache
+def control_net():
+    return kit.control_net(seed=9)
+
+
+def check_core_control_net():
+    """Windows crop the host's own hint as well."""
+    assert_both(core_control)
+
+
+def check_areas_masks_and_timestep_ranges():
+    def entries(setup):
+        mask = torch.zeros(1, 64, 96)
+        mask[..., :40] = 1
+        more = [dict(area=(4, 8, 2, 3), strength=0.8), dict(mask=mask, mask_strength=1.5), dict(start_percent=0.0, end_percent=0.6)]
+        return setup[0], setup[1] + [entry for seed, keys in enumerate(more, 31) for entry in kit.conditioning(seed, **keys)], setup[2]
+
+    of_prompts = ("ApplyControlNet", "MultiDiffusion Regions")  # whose nodes change the prompts that they are given, and no others
+    assert_both(entries, techniques=[technique for technique in TECHNIQUES if technique.name not in of_prompts], steps=2)
+
+
+def check_other_channels_are_refused():
+    """Models that are given another picture beside their own (inpainting, editing by instruction): in one line, when the node runs."""
+    for technique in TECHNIQUES:
+        try:
+            technique.typical((kit.unet(in_channels=9), *plain()[1:]))
+        except ConcordError as error:
+            assert "9 input channels" in str(error) and "\n" not in str(error)
+        else:
+            assert technique.name == "ApplyControlNet"  # which is added to the prompts
+
+
+def check_differential_diffusion():
+    ramp = torch.linspace(0, 1, 96).expand(1, 1, 64, 96)
+    canvas = {"samples": torch.randn(3, 4, 8, 12, generator=torch.Generator().manual_seed(24)), "noise_mask": ramp}
+    soft = with_node(nodes_differential_diffusion.DifferentialDiffusion)
+    for technique in TECHNIQUES:
+        below, above = (run(setup, canvas, steps=3) for setup in (technique.typical(soft(plain())), soft(technique.typical(plain()))))
+        assert_same(below, above, 1e-5)
+        assert_differs(below, run(technique.typical(plain()), canvas, steps=3), technique.name)
+
+
+def exchanged(setup):
+    """Another pack's forward function in the place of the network's, as packs that skip or repeat work exchange it."""
+    patched = setup[0].clone()
+    network = patched.model.diffusion_model
+
+    def forward(self, *args, **kwargs):
+        return 1.05 * type(self).forward(self, *args, **kwargs)
+
+    patched.add_object_patch("diffusion_model.forward", types.MethodType(forward, network))
+    return patched, *setup[1:]
+
+
+def check_exchanged_forward():
+    assert_both(exchanged)
+    model().detach()
+
+
+def compiled(setup):
+    """The whole network through torch.compile, as the host's node does it; without a code generator, which changes no number."""
+    patched = setup[0].clone()
+    network = torch.compile(patched.model.diffusion_model, backend="eager")
+
+    def compile_it(executor, *args, **kwargs):
+        own = executor.class_obj.diffusion_model
+        try:
+            executor.class_obj.diffusion_model = network
+            return executor(*args, **kwargs)
+        finally:
+            executor.class_obj.diffusion_model = own
+
+    patched.add_wrapper_with_key(WrappersMP.APPLY_MODEL, "torch.compile", compile_it)
+    return patched, *setup[1:]
+
+
+def check_compiled():
+    """Once: compiling takes long."""
+    assert_same(run(compiled(everything(plain()))), run(everything(plain())), 1e-4)
+    torch._dynamo.reset()
