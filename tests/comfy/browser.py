@@ -29,11 +29,11 @@ class Browser:
     def __init__(self, folder: Path):
         self.numbers, self.errors, self.buffer, self.session = itertools.count(1), [], b"", None
         (reads, self.to), (self.out, writes) = os.pipe(), os.pipe()
-        theirs = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (reads, writes)]  # not 3 or 4, which the shell sets
+        theirs = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in (reads, writes)]  # neither of them 3 or 4, where the browser looks for them
         with (folder / "browser.log").open("wb") as log:
             command = [executable() or "", *FLAGS, f"--user-data-dir={folder / 'profile'}", "about:blank"]
-            self.process = subprocess.Popen(["sh", "-c", f'exec "$@" 3<&{theirs[0]} 4>&{theirs[1]}', "sh", *command], pass_fds=theirs, stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, close_fds=False, preexec_fn=lambda: [os.dup2(end, number) for number, end in enumerate(theirs, 3)],
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         for end in (reads, writes, *theirs):
             os.close(end)
 

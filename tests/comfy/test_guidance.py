@@ -13,7 +13,7 @@ from .test_sampling_parity import LARGE
 from .versions import version
 
 DEEP = True  # in older hosts: slow
-SCRIPTS = ("guidance.py",)
+SCRIPTS = ("guidance_inside.py",)
 
 
 def test_guidance(check):

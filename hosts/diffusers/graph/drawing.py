@@ -74,29 +74,38 @@ def joined(scope: str, local: str) -> str:
 def flatten(workflow: dict[str, Any]) -> Drawing:
     """UI-format JSON (0.4 or 1) -> drawing."""
     try:
-        definitions = {str(g["id"]): g for g in (workflow.get("definitions") or {}).get("subgraphs") or []}
-        drawing = Drawing()
-        waiting: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [("", workflow, ())]
-        while waiting:
-            scope, graph, path = waiting.pop()
-            drawing.links[scope] = _links(graph)
-            for raw in graph["nodes"]:
-                node = _node(raw, scope)
-                drawing.nodes[node.id] = node
-                if node.type in definitions:
-                    if node.type in path:
-                        raise ConcordError(f'node {node.id}: subgraph "{definitions[node.type].get("name", node.type)}" contains itself')
-                    inside = definitions[node.type]
-                    drawing.subgraphs[node.id] = tuple(str(i["name"]) for i in inside.get("inputs") or [])
-                    waiting.append((node.id, inside, (*path, node.type)))
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        return _flat(workflow)
+    except ConcordError:
+        raise
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError, OverflowError) as error:
         raise ConcordError(f"the workflow's nodes or links are not as ComfyUI writes them ({type(error).__name__}: {error})") from error
+
+
+def _flat(workflow: dict[str, Any]) -> Drawing:
+    definitions = {str(g["id"]): g for g in (workflow.get("definitions") or {}).get("subgraphs") or []}
+    drawing = Drawing()
+    waiting: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [("", workflow, ())]
+    while waiting:
+        scope, graph, path = waiting.pop()
+        drawing.links[scope] = _links(graph)
+        for raw in graph["nodes"]:
+            node = _node(raw, scope)
+            drawing.nodes[node.id] = node
+            if node.type in definitions:
+                if node.type in path:
+                    raise ConcordError(f'node {node.id}: subgraph "{definitions[node.type].get("name", node.type)}" contains itself')
+                inside = definitions[node.type]
+                drawing.subgraphs[node.id] = tuple(str(i["name"]) for i in inside.get("inputs") or [])
+                waiting.append((node.id, inside, (*path, node.type)))
     return drawing
 
 
 def _node(raw: dict[str, Any], scope: str) -> Node:
     inputs = tuple(Slot(str(i["name"]), str(i.get("type", "*")), i.get("link"), bool(i.get("widget"))) for i in raw.get("inputs") or [])
     proxies = (raw.get("properties") or {}).get("proxyWidgets") or []
+    values = raw.get("widgets_values")
+    if values is not None and not isinstance(values, list | dict):
+        raise TypeError(f"widgets_values of node {raw['id']} is {values!r:.40}")
     return Node(
         local=str(raw["id"]),
         scope=scope,
@@ -105,7 +114,7 @@ def _node(raw: dict[str, Any], scope: str) -> Node:
         mode=int(raw.get("mode") or ACTIVE),
         inputs=inputs,
         outputs=tuple(str(o.get("type", "*")) for o in raw.get("outputs") or []),
-        values=raw.get("widgets_values"),
+        values=values,
         proxies=tuple((str(p[0]), str(p[1])) for p in proxies),
     )
 

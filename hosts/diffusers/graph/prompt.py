@@ -30,6 +30,7 @@ def named(calls: dict[str, Call], id: str, registry: Registry | None = None) -> 
     """`node 3 (KSampler "My title")`: how every message names a node."""
     call = calls[id]
     kind = call["class_type"]
-    title = (call.get("_meta") or {}).get("title")
+    meta = call.get("_meta")
+    title = meta.get("title") if isinstance(meta, dict) else None
     known = registry.get(kind) if registry else None
     return f"node {id} ({kind}{f' {title!r}' if title and title not in (kind, known and known.title) else ''})"

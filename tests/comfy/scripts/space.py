@@ -40,7 +40,7 @@ def latents(host, sample) -> dict[str, torch.Tensor]:
     moved = lambda m: in_windows(m, 96, "cosine", jitter=True, jitter_seed=4)
     cases = {
         "cosine, moved": (moved(model), *prompts, batch()),
-        "linear, around, two strides": (in_windows(model, 96, "linear", (True, True), stride_y=64, feather=32, views_per_call=2), *prompts, batch(2, (20, 28))),
+        "linear, around, two strides": (in_windows(model, 96, "linear", (True, True), stride_y=64, feather=32, views_per_call=2), *prompts, batch(1, (20, 28))),
         "regions": (*in_regions(model, *prompts, **told), batch()),
         "regions without a VAE": (*in_regions(model, *prompts, clip=clip), batch()),
         "regions without bootstrapping": (*in_regions(model, *prompts, until=0.0, **told), batch()),
@@ -60,7 +60,7 @@ def in_diffusers() -> dict[str, torch.Tensor]:
     from concord.hosts.diffusers.sample import sample as sampled
 
     return latents(host, lambda model, positive, negative, latent, sampler, denoise:
-                   sampled(model, 1, 4, 4.0, sampler, "normal", positive, negative, latent, denoise=denoise))
+                   sampled(model, 1, 3, 4.0, sampler, "normal", positive, negative, latent, denoise=denoise))
 
 
 def comfy_parts():
@@ -69,7 +69,7 @@ def comfy_parts():
     import nodes
 
     return host, lambda model, positive, negative, latent, sampler, denoise: nodes.common_ksampler(
-        model, 1, 4, 4.0, sampler, "normal", positive, negative, latent, denoise=denoise)[0]
+        model, 1, 3, 4.0, sampler, "normal", positive, negative, latent, denoise=denoise)[0]
 
 
 def in_comfyui() -> dict[str, torch.Tensor]:
