@@ -32,7 +32,8 @@ function background(node, ran) {
   const origin = slot < 0 ? null : node.getInputNode(slot);
   if (!origin) return "";
   const chosen = origin.comfyClass === "LoadImage" && origin.widgets?.find((widget) => widget.name === "image")?.value;
-  const file = chosen ? { filename: chosen, type: "input" } : ran;
+  const cut = chosen ? chosen.lastIndexOf("/") : -1;
+  const file = chosen ? { filename: chosen.slice(cut + 1), subfolder: chosen.slice(0, Math.max(cut, 0)), type: "input" } : ran;
   return file ? api.apiURL(`/view?${new URLSearchParams(file)}`) : "";
 }
 

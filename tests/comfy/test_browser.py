@@ -43,13 +43,13 @@ def server(comfy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
         yield running
 
 
-@pytest.fixture(params=[False, True], ids=["classic", "nodes 2.0"])
-def page(request: pytest.FixtureRequest, server: Server, tmp_path: Path) -> Iterator[Browser]:
-    """ComfyUI with one Regions node."""
+@pytest.fixture(scope="module", params=[False, True], ids=["classic", "nodes 2.0"])
+def page(request: pytest.FixtureRequest, server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """ComfyUI with one Regions node, which the tests share."""
     for name, value in {"Comfy.VueNodes.Enabled": request.param, "Comfy.Locale": "en", "Comfy.TutorialCompleted": True}.items():
         body = json.dumps(value).encode()
         server.ask(urllib.request.Request(f"{server.address}/settings/{name}", body, {"Content-Type": "application/json"}))
-    with Browser(tmp_path) as made:
+    with Browser(tmp_path_factory.mktemp("browser")) as made:
         made.call("Page.navigate", url=server.address)
         made.wait_for(READY)
         made.run(PLACE)
