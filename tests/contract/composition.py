@@ -57,7 +57,7 @@ def page(outcomes: dict[tuple[str, str], str]) -> str:
 
 def said_of(pair: Sequence[Technique], text: str) -> str:
     """What the page says about these two: BOTH or REFUSED."""
-    rows = [[cell.strip(" *") for cell in line.strip("|\n ").split("|")] for line in text.splitlines() if line.startswith("|")]
+    rows = [[cell.strip(" *") for cell in line.removeprefix("|").removesuffix("|").split("|")] for line in text.splitlines() if line.startswith("|")]
     columns = rows[0]
     row = next(row for row in rows[2:] if row[0] == pair[0].name)
     return row[columns.index(pair[1].name)]
