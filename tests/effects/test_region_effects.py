@@ -9,6 +9,7 @@ from concord.practice import region_effects  # noqa: E402
 from concord.practice.studio import Studio  # noqa: E402
 
 PICTURES = 8
+FINE = {"layers": "0, 1, 13-15", "end_percent": 0.5}  # the layers of this small model that see enough places
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +38,6 @@ def test_forward_guidance_moves_words_into_their_box_the_more_the_stronger(studi
     assert found[-1]["overlap"] > found[0]["overlap"] + 0.15
 
 
-FINE = {"layers": "0, 1, 13-15", "end_percent": 0.5}  # the layers of this small model that see enough places
-
-
 def test_backward_guidance_moves_the_picture_into_its_box_the_more_the_stronger(studio):
     found = [region_effects.in_the_box(studio, 4, "backward guidance", strength, iterations=2, **FINE) for strength in (0.0, 0.1, 1.0)]
     for less, more in zip(found, found[1:], strict=False):
@@ -48,7 +46,7 @@ def test_backward_guidance_moves_the_picture_into_its_box_the_more_the_stronger(
 
 
 def test_box_diff_fills_the_box_the_more_the_stronger(studio):
-    found = [region_effects.in_the_box(studio, 4, "BoxDiff", strength, iterations=3, **FINE) for strength in (0.0, 0.1, 0.5)]
+    found = [region_effects.in_the_box(studio, 4, "BoxDiff", strength, iterations=3, **FINE) for strength in (0.0, 0.1, 1.0)]
     for less, more in zip(found, found[1:], strict=False):
-        assert more["mass"] > less["mass"] and more["overlap"] > less["overlap"] + 0.02
-    assert found[-1]["mass"] > found[0]["mass"] + 0.07 and found[-1]["overlap"] > found[0]["overlap"] + 0.07
+        assert more["mass"] > less["mass"] + 0.02 and more["overlap"] > less["overlap"] + 0.02
+    assert found[-1]["mass"] > found[0]["mass"] + 0.1 and found[-1]["overlap"] > found[0]["overlap"] + 0.12

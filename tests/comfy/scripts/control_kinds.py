@@ -12,7 +12,7 @@ from comfy.t2i_adapter.adapter import Adapter, Adapter_light
 from concord.hosts.comfy import host
 from concord.processors.features.controlnet import ControlResiduals
 from concord.processors.prediction.multidiffusion import multidiffusion
-from costs import Counter
+from costs import Counter, answering_percents
 from techniques import assert_differs, assert_same
 
 import nodes
@@ -147,5 +147,5 @@ def waits(pair) -> int:
     seen = []
     with Counter() as counter:
         noise = torch.randn(2, 4, 8, 12, generator=torch.Generator().manual_seed(1))
-        comfy.sample.sample(model(), noise, 4, 5.0, "euler", "normal", *pair, torch.zeros_like(noise), callback=lambda *_: seen.append(counter.counts["sync"]))
+        comfy.sample.sample(answering_percents(model()), noise, 4, 5.0, "euler", "normal", *pair, torch.zeros_like(noise), callback=lambda *_: seen.append(counter.counts["sync"]))
     return seen[2] - seen[1]

@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 from collections import Counter as Counts
+from copy import copy
 from typing import Any
 
+from concord.processors.schedule import Progress
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -27,6 +29,18 @@ class Counter(TorchDispatchMode):
         if kind := NAMES.get(function.overloadpacket.__name__):
             self.counts[kind] += 1
         return function(*args, **(kwargs or {}))
+
+
+def answering_percents(model: Any) -> Any:
+    """A clone whose answers about percents wait for nothing: they are asked between steps, a few each, and are not what is counted."""
+    sampling = copy(model.get_model_object("model_sampling"))
+    edge, knots = Progress.EDGE, Progress.STEPS
+    known = {percent: sampling.percent_to_sigma(percent) for percent in (min(max(i / knots, edge), 1 - edge) for i in range(knots + 1))}
+    asked = sampling.percent_to_sigma
+    sampling.percent_to_sigma = lambda percent: known[percent] if percent in known else asked(percent)
+    made = model.clone()
+    made.add_object_patch("model_sampling", sampling)
+    return made
 
 
 class Numbered:

@@ -6,7 +6,7 @@ import torch
 from concord.hosts.comfy import host
 from concord.model_loaders.image_adapter import read_image_adapter
 from concord.processors.attention.image_prompt import image_prompt
-from costs import Counter, Numbered
+from costs import Counter, Numbered, answering_percents
 from image_adapter import WIDTHS, adapter_tensors, apply, draw, tower
 from techniques import assert_same
 
@@ -48,7 +48,7 @@ def run(patched, steps: int) -> Counts:
 def check_costs():
     """A run with an adapter: its keys and values once, its mask once a size. A step of it: one more attention a site and nothing else that is heavy;
     a step without its part of the run: nothing at all."""
-    model, adapter = kit.unet(context_dim=768), read_image_adapter(adapter_tensors(), "own")
+    model, adapter = answering_percents(kit.unet(context_dim=768)), read_image_adapter(adapter_tensors(), "own")
     mask = torch.rand(1, 40, 40)
 
     def step(patched) -> dict:
