@@ -147,5 +147,6 @@ def waits(pair) -> int:
     seen = []
     with Counter() as counter:
         noise = torch.randn(2, 4, 8, 12, generator=torch.Generator().manual_seed(1))
-        comfy.sample.sample(answering_percents(model()), noise, 4, 5.0, "euler", "normal", *pair, torch.zeros_like(noise), callback=lambda *_: seen.append(counter.counts["sync"]))
+        look = lambda *_: seen.append(counter.counts["sync"])
+        comfy.sample.sample(answering_percents(model()), noise, 4, 5.0, "euler", "normal", *pair, torch.zeros_like(noise), callback=look)
     return seen[2] - seen[1]

@@ -11,7 +11,7 @@ from concord.hosts.comfy import host
 from concord.hosts.comfy.stepping import NOT_FOLLOWED
 from concord.tests.editing_setups import BANK, FOLLOWED, NAMES, PAIRS, Parts, Setup, outcome, setup
 
-NODES = ("StyleAligned", "FeatureAdaIN", "PromptToPrompt, blended", "MasaCtrl, words", "AttentionMaps", "PromptToPrompt, a real picture", "Null-text")
+NODES = ("StyleAligned", "PromptToPrompt, blended", "MasaCtrl, words", "Null-text")  # one of each kind: the last has an inversion and its bank, too
 OTHER_LEVELS = ("dpm_2", "dpm_2_ancestral")  # for these KSampler leaves out the last noise level but one
 SAMPLERS = [name for name in SAMPLER_NAMES if not name.startswith("ar_")]  # those are of video models
 PARTS = {"denoise": dict(denoise=0.5), "first step": dict(last_step=1), "first step, clean": dict(last_step=1, force_full_denoise=True),
