@@ -28,6 +28,6 @@ def covers(regions: Sequence[Region], grid: tuple[int, int], views: Views) -> Te
 def cover(region: Region, grid: tuple[int, int], view: View | None) -> Tensor:
     """[h, w] float64 on the CPU"""
     if view is None:
-        return region.cover(grid).double().cpu()
-    seen = view.crop(region.cover(view.canvas).double().cpu())
+        return region.cover(grid).to("cpu", torch.float64)
+    seen = view.crop(region.cover(view.canvas).to("cpu", torch.float64))
     return interpolate(seen[None, None], grid, mode="area")[0, 0]

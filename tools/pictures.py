@@ -77,6 +77,23 @@ def editing_pages() -> dict[str, dict[str, Picture]]:
     }
 
 
+def space_pages() -> dict[str, dict[str, Picture]]:
+    """The same for nodes of space."""
+    poster, boxes, fine = (run(f"{name}-practice") for name in ("two-region-poster", "layout-from-boxes", "tiled-refine"))
+    around, five = run("all-around-practice"), compare("five-techniques-practice", "Without", "With all five")
+    without, guided, each = (row(poster[title]) for title in ("Without", "With region prompts", "MultiDiffusion Regions"))
+    save_thumbnails({"two-region-poster": column([row(poster["Without"][:2]), row(poster["With region prompts"][:2])], 10),
+                     "layout-from-boxes": column([row(boxes["Without"][:2]), row(boxes["Backward guidance"][:2])], 10),
+                     "all-around": column([*around["All around"], row(around["The halves"], 8)], 10),
+                     "tiled-refine": row([scaled(picture, 256) for picture in fine["Enlarged"] + fine["Refined"]]),
+                     "five-techniques": column([*five.without[:1], *five.using], 10)})  # fmt: skip
+    return {
+        "RegionGuidance": {"without": without, "with": guided, "boxes": column([row(boxes[title]) for title in boxes], 10)},
+        "MultiDiffusionRegions": {"without": without, "with": each},
+        "AddRegion": {"without": row(boxes["Without"]), "with": row(boxes["Paint with words"])},
+    }
+
+
 def save_help(control: Comparison, style: Comparison, wide: Comparison, seen: Comparison, layers: dict[str, list[Picture]], plain: list[Picture]) -> None:
     """The pictures of the help pages."""
     image, outline = scenes({}, {"picture": "two objects", "place": "left", "texture": "striped"}, {"picture": "random objects", "seed": 3},
@@ -95,6 +112,7 @@ def save_help(control: Comparison, style: Comparison, wide: Comparison, seen: Co
         "DecoupledPrompt": {"with": second_prompt()},
         "PracticeScene": {"image": image, "outline": outline},
         **editing_pages(),
+        **space_pages(),
     }
     for node, pictures in pages.items():
         for name, picture in pictures.items():

@@ -8,7 +8,8 @@ from ..hosts.diffusers.graph.registry import Registry
 from .graph import Graph, Node
 from .practice_workflows import GREEN, STEPS, canvas_group, draw_group, model_group, prompt_group
 
-THINGS = {"a red striped heart": [0.0, 0.0, 0.5, 1.0], "a blue dotted star": [0.5, 0.0, 1.0, 1.0]}
+GROUND = "on a blue background"
+THINGS = {f"a red solid circle on the left {GROUND}": [0.0, 0.0, 0.5, 1.0], f"a green solid star on the right {GROUND}": [0.5, 0.0, 1.0, 1.0]}
 
 
 def two_region_poster_practice(name: str, registry: Registry) -> Graph:
@@ -17,30 +18,27 @@ def two_region_poster_practice(name: str, registry: Registry) -> Graph:
         graph,
         """## Two regions, two prompts
 
-**Regions** holds two boxes: draw, move and stretch them in the node. Each has a prompt of its own.
+**Regions** holds two boxes: draw, move and stretch them in the node. Each has a prompt of its own; the main prompt says only that there are two shapes.
 
-- **Without**: one prompt for all; things come several times and change their colours.
+- **Without**: shapes and colours as they come.
 - **Region prompts**: each part of the picture reads the prompt of its box. No colour goes to the wrong thing.
-- **MultiDiffusion Regions**: each region is drawn by itself, at first before a flat background, and averaged with the rest at every step. Slower; \
-the thing keeps inside its box as a whole.
+- **MultiDiffusion Regions**: each region is drawn by itself and averaged with the rest at every step. Slower, and the surest.
 
-All three are drawn in windows, because the picture is twice as wide as the model's. Try to swap the boxes, or *base_ratio* 0.5.""",
-        (400, 360),
+Swap the boxes, or try *base_ratio* 0.5: then the main prompt has a say inside the boxes, too.""",
+        (400, 340),
     )
-    positive, negative = prompt_group(graph, f"{' and '.join(THINGS)} on a yellow background")
-    canvas = canvas_group(graph, 256, 128, 2)
-    regions = _regions(graph, [{"box": box, "prompt": f"{thing} on a yellow background"} for thing, box in THINGS.items()], 256)
-    with graph.group("Windows", column=2):
-        windows = graph.add("Concord_MultiDiffusion", model=model["model"], fusion="cosine")
+    text = f"a solid shape on the left and a solid shape on the right {GROUND}"
+    positive, negative = prompt_group(graph, text)
+    canvas = canvas_group(graph, 128, 128, 4)
+    regions = regions_group(graph, [{"box": box, "prompt": thing} for thing, box in THINGS.items()])
     with graph.group("Region prompts", column=2, color=GREEN):
-        text = "a yellow background"
-        guided = graph.add("Concord_RegionGuidance", model=windows, clip=model["clip"], text=text, regions=regions["regions"])
+        guided = graph.add("Concord_RegionGuidance", model=model["model"], clip=model["clip"], text=text, regions=regions["regions"])
     with graph.group("MultiDiffusion Regions", column=2, color=GREEN):
-        ground = graph.add("CLIPTextEncode", title="Background", text=text, clip=model["clip"])
+        ground = graph.add("CLIPTextEncode", title="Background", text="a blue background", clip=model["clip"])
         graph.beside()
-        each = graph.add("Concord_MultiDiffusionRegions", model=windows, positive=ground, negative=negative, regions=regions["regions"],
-                         clip=model["clip"], vae=model["vae"])  # fmt: skip
-    draw_group(graph, "Without", windows, positive, negative, canvas, model["vae"], f"{name}_without", seed=3)
+        each = graph.add("Concord_MultiDiffusionRegions", model=model["model"], positive=ground, negative=negative, regions=regions["regions"],
+                         bootstrap_percent=0.0, clip=model["clip"], vae=model["vae"])  # fmt: skip
+    draw_group(graph, "Without", model["model"], positive, negative, canvas, model["vae"], f"{name}_without", seed=3)
     draw_group(graph, "With region prompts", guided, positive, negative, canvas, model["vae"], f"{name}_with", seed=3)
     draw_group(graph, "MultiDiffusion Regions", each["model"], each["positive"], each["negative"], canvas, model["vae"], f"{name}_each", seed=3)
     return graph
@@ -48,26 +46,26 @@ All three are drawn in windows, because the picture is twice as wide as the mode
 
 def layout_from_boxes_practice(name: str, registry: Registry) -> Graph:
     graph = Graph(name, registry)
-    text = "a green solid heart on a blue background"
+    text = f"a red solid circle {GROUND}"
     model = model_group(
         graph,
         """## Words in their boxes
 
-The prompt does not say where the heart is; a box does, and names a word of the prompt.
+The prompt does not say where the circle is; a box does, and names words of the prompt.
 
 - **Without**: it stands where it likes.
-- **Backward guidance**: before each of the first steps the picture is moved, by the gradient of a loss, until the word is looked at in the box.
-- **Paint with words**: the word is looked at more inside of the box. No gradients, hardly any cost.
+- **Backward guidance**: before each of the first steps the picture is moved, by the gradient of a loss, until the words are looked at in the box.
+- **Paint with words**: the words are looked at more inside of the box. No gradients, hardly any cost.
 
 Move the box, or try *BoxDiff*. This small model needs the *layers* that see many places; large ones take the authors' (leave it empty).""",
         (400, 320),
     )
     positive, negative = prompt_group(graph, text)
     canvas = canvas_group(graph, 128, 128, 4)
-    regions = _regions(graph, [{"box": [0.5, 0.45, 0.95, 0.95], "words": "heart"}])
+    regions = regions_group(graph, [{"box": [0.45, 0.45, 0.95, 0.95], "words": "red solid circle"}])
     asked = {"model": model["model"], "clip": model["clip"], "text": text, "regions": regions["regions"]}
     with graph.group("Region guidance", column=2, color=GREEN):
-        moved = graph.add("Concord_RegionGuidance", title="Backward guidance", **asked, mode="backward guidance", strength=0.3, end_percent=0.5, iterations=5,
+        moved = graph.add("Concord_RegionGuidance", title="Backward guidance", **asked, mode="backward guidance", end_percent=0.5, iterations=2,
                           layers="0, 1, 13-15")  # fmt: skip
         graph.beside()
         painted = graph.add("Concord_RegionGuidance", title="Paint with words", **asked, mode="paint with words", strength=4.0, outside=0.5)
@@ -108,7 +106,7 @@ def tiled_refine_practice(name: str, registry: Registry) -> Graph:
         graph,
         """## Drawn once more, finer
 
-A small picture is enlarged four times, and drawn once more in windows of the model's own size, each following the outlines of its part.
+A small picture is enlarged to four times the model's size, and drawn once more in windows of the model's own size, each following the outlines of its part.
 
 - **Enlarged**: soft.
 - **Refined**: sharp edges again; what was there stays there, because **ControlNet**'s outlines are cropped with every window.
@@ -116,11 +114,12 @@ A small picture is enlarged four times, and drawn once more in windows of the mo
 More *denoise* draws more anew; *cosine* fusion leaves no seam at a wide *stride*.""",
     )
     with graph.group("The picture", column=0):
-        scene = graph.add("Concord_PracticeScene", picture="two objects", shape="star", colour="yellow", texture="striped", place="left",
-                          second_shape="heart", second_colour="red", second_texture="dotted")  # fmt: skip
+        objects = {"shape": "star", "colour": "yellow", "place": "left", "second_shape": "heart", "second_colour": "red"}
+        scene = graph.add("Concord_PracticeScene", picture="two objects", **objects)
         graph.beside()
-        large = graph.add("ImageScaleBy", title="Enlarged", image=scene["image"], upscale_method="bicubic", scale_by=4.0)
-        outlines = graph.add("ImageScaleBy", title="Outlines, enlarged", image=scene["outline"], upscale_method="bilinear", scale_by=4.0)
+        small = graph.add("ImageScale", title="Small", image=scene["image"], upscale_method="area", width=48, height=48, crop="disabled")
+        large = graph.add("ImageScale", title="Enlarged", image=small, upscale_method="bicubic", width=512, height=512, crop="disabled")
+        outlines = graph.add("ImageScale", title="Outlines", image=scene["outline"], upscale_method="bilinear", width=512, height=512, crop="disabled")
         graph.add("SaveImage", title="Enlarged", images=large, filename_prefix=f"{name}_enlarged")
     positive, negative = prompt_group(graph, "")
     with graph.group("Windows that follow outlines", column=2, color=GREEN):
@@ -131,7 +130,7 @@ More *denoise* draws more anew; *cosine* fusion leaves no seam at a wide *stride
     with graph.group("Refined", column=3):
         latent = graph.add("VAEEncode", pixels=large, vae=model["vae"])
         drawn = graph.add("KSampler", model=windows, seed=1, steps=STEPS, cfg=1.0, sampler_name="dpmpp_2m", scheduler="normal", positive=control["positive"],
-                          negative=control["negative"], latent_image=latent, denoise=0.4)  # fmt: skip
+                          negative=control["negative"], latent_image=latent, denoise=0.3)  # fmt: skip
         graph.beside()
         graph.add("SaveImage", title="Refined", images=graph.add("VAEDecode", samples=drawn, vae=model["vae"]), filename_prefix=f"{name}_refined")
     return graph
@@ -156,7 +155,7 @@ Put the nodes in any other order: the pictures are the same to the last bit. Byp
     positive, negative = prompt_group(graph, text)
     canvas = canvas_group(graph, 256, 128, 3)
     said = [{"box": box, "prompt": f"a {texture} shape"} for texture, box in (("striped", [0.0, 0.0, 0.5, 1.0]), ("dotted", [0.5, 0.0, 1.0, 1.0]))]
-    regions = _regions(graph, said, 256)
+    regions = regions_group(graph, said, 256)
     with graph.group("All five", column=2, color=GREEN):
         net = graph.add("Concord_LoadPracticeControlNet")
         control = graph.add("Concord_ApplyControlNet", positive=positive, negative=negative, control_net=net, image=scene["outline"])
@@ -174,7 +173,8 @@ Put the nodes in any other order: the pictures are the same to the last bit. Byp
 ALL = (two_region_poster_practice, layout_from_boxes_practice, all_around_practice, tiled_refine_practice, five_techniques_practice)
 
 
-def _regions(graph: Graph, regions: list[dict], width: int = 128, height: int = 128) -> Node:
+def regions_group(graph: Graph, regions: list[dict], width: int = 128, height: int = 128) -> Node:
+    """The node with these regions drawn in it."""
     text = "[\n" + ",\n".join(f"  {json.dumps(region)}" for region in regions) + "\n]"
     with graph.group("Regions", column=1, color=GREEN):
         return graph.add("Concord_Regions", regions=text, width=width, height=height)

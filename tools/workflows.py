@@ -8,7 +8,16 @@ from pathlib import Path
 
 from ..hosts.diffusers.graph.context import Context
 from ..hosts.diffusers.graph.registry import Registry, default_registry
-from . import editing_real_workflows, editing_workflows, guided_real_workflows, guided_workflows, practice_workflows, real_workflows, space_workflows
+from . import (
+    editing_real_workflows,
+    editing_workflows,
+    guided_real_workflows,
+    guided_workflows,
+    practice_workflows,
+    real_workflows,
+    space_real_workflows,
+    space_workflows,
+)
 from .drawing import draw
 from .graph import Graph
 
@@ -21,6 +30,7 @@ BUILDERS: tuple[Callable[[str, Registry], Graph], ...] = (
     *real_workflows.ALL,
     *guided_real_workflows.ALL,
     *editing_real_workflows.ALL,
+    *space_real_workflows.ALL,
 )
 
 

@@ -92,7 +92,7 @@ def refuse_own_noise(function: Function, name: str, options: dict) -> None:
 
 def own_noise(name: str, x: Tensor, sigmas: Tensor, seed: int | None) -> Callable[[Any, Any], Tensor]:
     """The step noise that this sampler makes where it is given none."""
-    if name.startswith("dpmpp") and "_sde" in name:
-        levels = sigmas[sigmas > 0]
+    levels = sigmas[sigmas > 0]
+    if name.startswith("dpmpp") and "_sde" in name and len(levels):
         return k_diffusion.BrownianTreeNoiseSampler(x, levels.min(), levels.max(), seed=seed, cpu="_gpu" not in name)
     return k_diffusion.default_noise_sampler(x, seed=seed)
