@@ -21,7 +21,7 @@ def through(techniques) -> torch.Tensor:
     setup = t.plain()
     for technique in techniques:
         setup = technique.typical(setup)
-    return t.run(setup, samples=3)
+    return t.run(setup, samples=3, steps=1)
 
 
 @cache
@@ -44,7 +44,7 @@ def test_pairs_in_both_orders(pair):
 
 
 def test_all_in_many_orders():
-    shuffled = [Random(seed).sample(t.TOGETHER, len(t.TOGETHER)) for seed in range(10)]
+    shuffled = [Random(seed).sample(t.TOGETHER, len(t.TOGETHER)) for seed in range(4)]
     first, *others = (through(order) for order in (t.TOGETHER, t.TOGETHER[::-1], *shuffled))
     assert all(torch.equal(other, first) for other in others)
 
