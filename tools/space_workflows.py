@@ -33,7 +33,7 @@ Swap the boxes, or try *base_ratio* 0.5: then the main prompt has a say inside t
     regions = regions_group(graph, [{"box": box, "prompt": thing} for thing, box in THINGS.items()])
     with graph.group("Region prompts", column=2, color=GREEN):
         guided = graph.add("Concord_RegionGuidance", model=model["model"], clip=model["clip"], text=text, regions=regions["regions"])
-    with graph.group("MultiDiffusion Regions", column=2, color=GREEN):
+    with graph.group("Each region by itself", column=2, color=GREEN):
         ground = graph.add("CLIPTextEncode", title="Background", text="a blue background", clip=model["clip"])
         graph.beside()
         each = graph.add("Concord_MultiDiffusionRegions", model=model["model"], positive=ground, negative=negative, regions=regions["regions"],
@@ -177,4 +177,6 @@ def regions_group(graph: Graph, regions: list[dict], width: int = 128, height: i
     """The node with these regions drawn in it."""
     text = "[\n" + ",\n".join(f"  {json.dumps(region)}" for region in regions) + "\n]"
     with graph.group("Regions", column=1, color=GREEN):
-        return graph.add("Concord_Regions", regions=text, width=width, height=height)
+        node = graph.add("Concord_Regions", regions=text, width=width, height=height)
+        node.size = (340, 620)  # room for the editor
+        return node
