@@ -61,7 +61,7 @@ class Kit(NamedTuple):
 class Technique:
     """typical, other: two settings that do something; neutral: settings that do nothing; spares: the samples of a batch that stay as they are;
     pictures: the smallest batch that has its lanes; chunk: its words are those of a prompt of one chunk, and longer ones are refused;
-    clashes: techniques that want the same rows otherwise, which is refused."""
+    clashes: techniques that want the same rows otherwise, which is refused; costly: it asks the network many times a step."""
 
     name: str
     typical: Apply
@@ -71,6 +71,7 @@ class Technique:
     pictures: int = 1
     chunk: bool = False
     clashes: frozenset[str] = frozenset()
+    costly: bool = False
 
 
 PAIR = Lanes(((1, "source", 0), (2, "target", 0)))  # beside StyleAligned's reference, image 0
@@ -181,21 +182,21 @@ def backward_guidance_row(kit: Kit) -> Technique:
     aims = list(zip(regions_of_two(), ((2, 3), (5,)), strict=True))
     return Technique("Backward guidance", kit.attached(*backward_guidance(aims, 0.1, (0.0, 0.7), 2)),
                      kit.attached(*backward_guidance(aims[:1], 0.2, (0.0, 0.7), 1, 0.0, frozenset({1, 2}), tuple(range(7, 77)))),
-                     kit.attached(*backward_guidance(aims, 0.0)))
+                     kit.attached(*backward_guidance(aims, 0.0)), costly=True)
 
 
 def box_diff_row(kit: Kit) -> Technique:
     aims = list(zip(regions_of_two(), ((2, 3), (5,)), strict=True))
     return Technique("BoxDiff", kit.attached(*box_diff(aims, iterations=1, thresholds=((0.0, 0.9),))),
                      kit.attached(*box_diff(aims[1:], 0.7, window=(0.0, 0.7), thresholds=(), layers=frozenset({1, 2}))),
-                     kit.attached(*box_diff(aims, 0.0)))
+                     kit.attached(*box_diff(aims, 0.0)), costly=True)
 
 
 def attend_and_excite_row(kit: Kit) -> Technique:
     aims = list(zip(regions_of_two(), ((2, 3), (5,)), strict=True))
     return Technique("Attend-and-Excite", kit.attached(*attend_and_excite(aims, iterations=1, thresholds=((0.0, 0.9),))),
                      kit.attached(*attend_and_excite(aims[1:], 0.7, window=(0.0, 0.7), thresholds=(), layers=frozenset({1, 2}))),
-                     kit.attached(*attend_and_excite(aims, 0.0)))
+                     kit.attached(*attend_and_excite(aims, 0.0)), costly=True)
 
 
 def regions_of_two() -> tuple[Region, Region]:

@@ -14,6 +14,9 @@ from concord.practice.studio import Studio  # noqa: E402
 PICTURES = 8
 
 
+pytestmark = pytest.mark.slow  # each makes many pictures; the effects themselves are tested in test_editing_effects.py
+
+
 @pytest.fixture(scope="module")
 def studio() -> Studio:
     return Studio(steps=12)

@@ -30,6 +30,7 @@ def test_words_are_painted_into_their_box_the_more_the_stronger(studio):
     assert found[-1]["overlap"] > found[0]["overlap"] + 0.2
 
 
+@pytest.mark.slow
 def test_forward_guidance_moves_words_into_their_box_the_more_the_stronger(studio):
     """Of words alone: this small model draws nothing where the tokens that fill the prompt are moved, too."""
     found = [region_effects.in_the_box(studio, PICTURES, "forward guidance", strength, end_percent=0.6, filler_tokens="off") for strength in (0.0, 0.5, 1.0)]
@@ -45,6 +46,7 @@ def test_backward_guidance_moves_the_picture_into_its_box_the_more_the_stronger(
     assert found[-1]["overlap"] > found[0]["overlap"] + 0.2
 
 
+@pytest.mark.slow
 def test_box_diff_fills_the_box_the_more_the_stronger(studio):
     found = [region_effects.in_the_box(studio, 4, "BoxDiff", strength, iterations=3, **FINE) for strength in (0.0, 0.1, 1.0)]
     for less, more in zip(found, found[1:], strict=False):

@@ -1,19 +1,18 @@
-"""What ComfyUI itself brings beside our nodes, before and after each of them: weights, hints, other channels, masks, compiled and exchanged networks."""
+"""What ComfyUI itself brings beside our nodes, before and after each of them: weights, hints, other channels, masks, exchanged networks."""
 import types
 from functools import cache
 
 import hostkit as kit
 import torch
-from comfy.patcher_extension import WrappersMP
 from comfy_extras import nodes_differential_diffusion
 from concord.processors.errors import ConcordError
 from neighbours import with_node
-from techniques import TECHNIQUES, assert_differs, assert_same, everything, model, plain, run
+from techniques import QUICK, assert_differs, assert_same, model, plain, run
 
 import nodes
 
 
-def assert_both(theirs, tolerance: float = 1e-5, techniques=TECHNIQUES, start=plain, canvas=None, **settings):
+def assert_both(theirs, tolerance: float = 1e-5, techniques=QUICK, start=plain, canvas=None, **settings):
     """For each technique: either order gives the same, and it is neither of the two alone."""
     only_theirs = run(theirs(start()), canvas, **settings)
     for technique in techniques:
@@ -63,12 +62,12 @@ def check_areas_masks_and_timestep_ranges():
         return setup[0], setup[1] + [entry for seed, keys in enumerate(more, 31) for entry in kit.conditioning(seed, **keys)], setup[2]
 
     of_prompts = ("ApplyControlNet", "MultiDiffusion Regions")  # whose nodes change the prompts that they are given, and no others
-    assert_both(entries, techniques=[technique for technique in TECHNIQUES if technique.name not in of_prompts], steps=2)
+    assert_both(entries, techniques=[technique for technique in QUICK if technique.name not in of_prompts], steps=2)
 
 
 def check_other_channels_are_refused():
     """Models that are given another picture beside their own (inpainting, editing by instruction): in one line, when the node runs."""
-    for technique in TECHNIQUES:
+    for technique in QUICK:
         try:
             technique.typical((kit.unet(in_channels=9), *plain()[1:]))
         except ConcordError as error:
@@ -81,7 +80,7 @@ def check_differential_diffusion():
     ramp = torch.linspace(0, 1, 96).expand(1, 1, 64, 96)
     canvas = {"samples": torch.randn(3, 4, 8, 12, generator=torch.Generator().manual_seed(24)), "noise_mask": ramp}
     soft = with_node(nodes_differential_diffusion.DifferentialDiffusion)
-    for technique in TECHNIQUES:
+    for technique in QUICK:
         below, above = (run(setup, canvas, steps=3) for setup in (technique.typical(soft(plain())), soft(technique.typical(plain()))))
         assert_same(below, above, 1e-5)
         assert_differs(below, run(technique.typical(plain()), canvas, steps=3), technique.name)
@@ -102,26 +101,3 @@ def exchanged(setup):
 def check_exchanged_forward():
     assert_both(exchanged)
     model().detach()
-
-
-def compiled(setup):
-    """The whole network through torch.compile, as the host's node does it; without a code generator, which changes no number."""
-    patched = setup[0].clone()
-    network = torch.compile(patched.model.diffusion_model, backend="eager")
-
-    def compile_it(executor, *args, **kwargs):
-        own = executor.class_obj.diffusion_model
-        try:
-            executor.class_obj.diffusion_model = network
-            return executor(*args, **kwargs)
-        finally:
-            executor.class_obj.diffusion_model = own
-
-    patched.add_wrapper_with_key(WrappersMP.APPLY_MODEL, "torch.compile", compile_it)
-    return patched, *setup[1:]
-
-
-def check_compiled():
-    """Once: compiling takes long."""
-    assert_same(run(compiled(everything(plain()))), run(everything(plain())), 1e-4)
-    torch._dynamo.reset()

@@ -6,11 +6,11 @@ from concord.hosts.comfy import host
 from concord.processors.attention.style_aligned import reference_lane, style_aligned
 from concord.processors.edit import AttentionEdit, Order
 from splits import joint_and_split
-from techniques import CONTROL, STYLE, TECHNIQUES, WINDOWS, assert_differs, assert_same, everything, latent, model, ours, plain, run
+from techniques import CONTROL, QUICK, STYLE, WINDOWS, assert_differs, assert_same, everything, latent, model, ours, plain, run
 
 
 def check_joint_or_split_branches():
-    for technique in TECHNIQUES:
+    for technique in QUICK:
         assert_same(*joint_and_split(technique.typical(plain())))
     assert_same(*joint_and_split(ours(plain()), steps=2))
 

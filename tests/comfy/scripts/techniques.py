@@ -12,6 +12,7 @@ from technique_rows import ROWS, Kit, Setup, compatible
 
 KIT = Kit(host, lambda: control_net())
 TECHNIQUES = tuple(row(KIT) for row in ROWS)
+QUICK = tuple(technique for technique in TECHNIQUES if not technique.costly)  # the others go with all of these: chains.py
 STYLE, WINDOWS, CONTROL, PICTURE = TECHNIQUES[:4]
 
 
@@ -30,8 +31,8 @@ def plain() -> Setup:
 
 
 def everything(setup: Setup, chunks: int = 1) -> Setup:
-    """All techniques that go together, with prompts of so many chunks."""
-    for technique in compatible([technique for technique in TECHNIQUES if chunks == 1 or not technique.chunk]):
+    """All quick techniques that go together, with prompts of so many chunks."""
+    for technique in compatible([technique for technique in QUICK if chunks == 1 or not technique.chunk]):
         setup = technique.typical(setup)
     return setup
 
