@@ -77,6 +77,10 @@ class Looking:
     def last(self) -> int:
         return max(max(places) for places in self.places.values())
 
+    def blind(self, asker: Asker) -> bool:
+        """Whether no prompt with its words was read."""
+        return not any((asker.id, place) in self.sums for place in self.places[asker.id])
+
     def seen(self, asker: Asker, samples: Sequence[int]) -> Seen:
         if missing := [place for place in self.places[asker.id] if (asker.id, place) not in self.sums]:
             raise ConcordError(f"{asker.technique} has seen nothing of its words at cross-attention {missing[0]}: no prompt that has them was read; "

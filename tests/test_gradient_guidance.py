@@ -81,3 +81,11 @@ def test_without_a_sampler_it_says_so(model):
     step.run.look = None
     with pytest.raises(ConcordError, match="sampler"):
         edit.change(noise(2, 4, 8, 12), step)
+
+
+@by_mode
+def test_it_rests_where_its_prompt_is_over(model, mode):
+    """A prompt for the first half of the run, another for the second: guidance until then, and as with a window that ends there."""
+    halves = text(1, start_percent=0.0, end_percent=0.5) + text(3, start_percent=0.5, end_percent=1.0)
+    by = lambda end: draw(model, *MODES[mode](window=(0.0, end)), positive=halves, steps=6)
+    assert torch.equal(by(1.0), by(0.5)) and not torch.equal(by(1.0), draw(model, positive=halves, steps=6))

@@ -98,6 +98,7 @@ class Tries:
     step: Step
     before: dict[int, float]  # of each sample, in the steps before
     watched: dict[int, list[float]] = field(default_factory=dict)
+    resting: bool = False  # the prompt with its words, which was told before, is not due in this step
 
     @classmethod
     def of(cls, edit: GradientEdit, step: Step) -> Tries:
@@ -106,6 +107,8 @@ class Tries:
     @property
     def open(self) -> tuple[int, ...]:
         """The samples that want to be looked at."""
+        if self.resting:
+            return ()
         return tuple(s for s, watched in self.watched.items() if self.edit.asks(watched, self.before.get(s, inf), self.step))
 
     def loss(self, seen: Seen, samples: Sequence[int]) -> Tensor:
@@ -148,7 +151,8 @@ def move(asking: Sequence[tuple[Tries, tuple[int, ...]]], x: Tensor, step: Step)
             run.looking = None
         total: dict[int, Tensor] = {}  # of each sample
         for one, samples in asking:
-            for sample, loss in zip(samples, one.loss(looking.seen(one.edit, samples), samples), strict=True):
+            one.resting = bool(one.before) and looking.blind(one.edit)
+            for sample, loss in () if one.resting else zip(samples, one.loss(looking.seen(one.edit, samples), samples), strict=True):
                 total[sample] = total.get(sample, 0) + loss * (sizes[one.edit.id] / largest)
         return slope(total, canvas, step) * largest
 
