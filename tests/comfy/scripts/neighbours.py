@@ -1,9 +1,12 @@
 """Nodes of the host itself that patch models, before and after ours: both act, in either order."""
+from dataclasses import replace
+
 import hostkit as kit
 import torch
 from comfy_extras import nodes_freelunch, nodes_hypertile, nodes_pag, nodes_perpneg, nodes_sag, nodes_tomesd
 from concord.processors.errors import ConcordError
-from techniques import CONTROL, STYLE, WINDOWS, assert_differs, assert_same, latent, plain, run
+from concord.processors.prediction.multidiffusion import multidiffusion
+from techniques import CONTROL, KIT, STYLE, WINDOWS, assert_differs, assert_same, latent, plain, run
 
 
 def with_node(node, *settings):
@@ -29,8 +32,9 @@ def check_free_u():
 
 def check_perturbed_attention():
     """Runs the model once more, with its own replace function, inside our run. It acts on 2 x 2 tokens of a random network: hence the scale."""
-    for technique in (STYLE, WINDOWS, CONTROL):
-        assert_both_act(technique, with_node(nodes_pag.PerturbedAttentionGuidance, 1e4), latent(2, 16, 16))
+    large = replace(WINDOWS, typical=KIT.attached(*multidiffusion((16, 16), (8, 8))))  # smaller ones are a single token in the middle of the network
+    for technique, canvas in ((STYLE, latent(2, 16, 16)), (large, latent(1, 16, 24)), (CONTROL, latent(2, 16, 16))):
+        assert_both_act(technique, with_node(nodes_pag.PerturbedAttentionGuidance, 1e4), canvas)
 
 
 def check_self_attention_guidance():
