@@ -39,6 +39,7 @@ def test_forward_guidance_moves_words_into_their_box_the_more_the_stronger(studi
     assert found[-1]["overlap"] > found[0]["overlap"] + 0.15
 
 
+@pytest.mark.slow
 def test_backward_guidance_moves_the_picture_into_its_box_the_more_the_stronger(studio):
     found = [region_effects.in_the_box(studio, 4, "backward guidance", strength, iterations=2, **FINE) for strength in (0.0, 0.1, 1.0)]
     for less, more in zip(found, found[1:], strict=False):
