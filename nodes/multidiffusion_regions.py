@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 from ..processors.conditions.bootstrapping import bootstrapping, flat_colours, flat_latents, random_latents
-from ..processors.conditions.region_branches import Told, check_regions, dressed, spoken, weights, with_regions
+from ..processors.conditions.region_branches import Told, check_regions, dressed, weights, with_regions
 from ..processors.errors import ConcordError
+from ..processors.regions import spoken
 from ._api import host, io
 
 

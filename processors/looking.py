@@ -14,10 +14,11 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from .errors import ConcordError
-from .probe import Probe, onto_canvas
+from .probe import Probe, on_canvas
 from .program import Group, Plan, columns
 from .rows import Row, Site, View
 from .run import Run, Step
+from .words import check_length
 
 
 class Enough(Exception):
@@ -96,10 +97,7 @@ class Looking:
                 inside = tuple(row for row in group.rows if row in rows)
                 if inside:
                     maps = self.columns(asker, group.pick(inside, plan.index), site, step)
-                    if view is not None:
-                        key = "onto the canvas", view, site.grid, maps.dtype, maps.device
-                        down, across = step.once(key, lambda view=view, maps=maps: onto_canvas(view, site, maps))
-                        maps = down @ maps @ across.mT
+                    maps = on_canvas(maps, view, site, step)
                     place = asker.id, site.index
                     if place not in self.sums:
                         self.sums[place] = maps.new_zeros(step.run.samples, *maps.shape[1:])
@@ -109,9 +107,7 @@ class Looking:
         """[R, H | 1, T + 1, h, w], the last map ones."""
         count = group.own.v.shape[-2]
         tokens = self.tokens.setdefault(asker.id, asker.tokens(count))
-        if max(tokens) >= count:
-            raise ConcordError(f"{asker.technique} looks for token {max(tokens)} of the prompt, but the prompt at {site} has {count}; "
-                               "give it the text that the model is told")
+        check_length(tokens, count, site, asker.technique)
         read = columns(group, tokens, once=step.once)
         maps = read.to(torch.promote_types(read.dtype, torch.float32))
         maps = (maps if asker.per_head else maps.mean(1, keepdim=True)).mT.unflatten(-1, site.grid)

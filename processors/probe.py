@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from .edit import AttentionEdit, Order
-from .errors import ConcordError
 from .program import Group, Plan, columns
 from .rows import Row, Site, View
 from .run import Run, Step
+from .words import check_length
 
 Grid = tuple[int, int]
 Place = tuple[str, int, View | None, tuple[int, ...]]  # branch, entry, window, tokens asked for
@@ -55,8 +55,7 @@ class WordMaps(Probe):
         return (self.live or step.run.looking is None) and super().active(step)
 
     def takes(self, row: Row) -> bool:
-        told = row.entry == self.entry if self.mark is None else row.words in (None, self.mark)
-        return told and bool(self.of(row.sample)) and super().takes(row)
+        return row.tells(self.entry, self.mark) and bool(self.of(row.sample)) and super().takes(row)
 
     def of(self, sample: int) -> tuple[int, ...]:
         """The tokens that one sample's maps are of, in the order of the maps."""
@@ -98,9 +97,7 @@ class WordMaps(Probe):
 
     def columns(self, group: Group, tokens: tuple[int, ...], site: Site, step: Step) -> Tensor:
         """[R, T + 1, N]: the mean over heads of each token's column, room for tokens that only other samples have, and ones, which count the readings."""
-        if max(tokens) >= group.own.v.shape[-2]:
-            raise ConcordError(f"{self.technique} looks for token {max(tokens)} of the prompt, but the prompt at {site} has {group.own.v.shape[-2]}; "
-                               "give it the text that the model is told")
+        check_length(tokens, group.own.v.shape[-2], site, self.technique)
         read = columns(group, tokens, once=step.once)
         maps = read.to(torch.promote_types(read.dtype, torch.float32)).mean(1).mT
         if missing := max(map(len, self.tokens)) - len(tokens):
@@ -119,9 +116,7 @@ class WordMaps(Probe):
             into(found.now, (branch, view, site.index, site.grid), maps.detach())
         if step.run.looking is not None:
             return
-        if view is not None:
-            down, across = step.once(("onto the canvas", view, site.grid, maps.dtype, maps.device), lambda: onto_canvas(view, site, maps))
-            maps = down @ maps @ across.mT
+        maps = on_canvas(maps, view, site, step)
         grid = tuple(maps.shape[-2:])
         found.levels.setdefault(grid, site.level)
         into(found.sums, (branch, grid), maps)
@@ -141,6 +136,14 @@ def mean(total: Tensor) -> Tensor:
     """[S, T + 1, h, w] -> [S, T, h, w]: the sums over how often each place was read."""
     count = total[:, -1:]
     return total[:, :-1] / torch.where(count > 0, count, 1)
+
+
+def on_canvas(maps: Tensor, view: View | None, site: Site, step: Step) -> Tensor:
+    """Maps [..., h, w] of a window on the grid of the whole canvas, 0 where it does not reach."""
+    if view is None:
+        return maps
+    down, across = step.once(("onto the canvas", view, site.grid, maps.dtype, maps.device), lambda: onto_canvas(view, site, maps))
+    return down @ maps @ across.mT
 
 
 def onto_canvas(view: View, site: Site, like: Tensor) -> tuple[Tensor, Tensor]:

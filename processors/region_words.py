@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from .errors import ConcordError
+from .pieces import pieces
 from .regions import Region
-from .rows import Site
-from .words import Prompt, positions
+from .words import Prompt, all_positions
 
 
 def acting(regions: Any, technique: str) -> tuple[Region, ...]:
@@ -21,15 +21,8 @@ def acting(regions: Any, technique: str) -> tuple[Region, ...]:
 
 def tokens_of(region: Region, prompt: Prompt, technique: str) -> tuple[int, ...]:
     """The places of its words in the encoded prompt, of each phrase every time that it occurs. No words, and words that are not there, are errors."""
-    phrases = [phrase.strip() for phrase in region.words.replace("\n", ",").split(",") if phrase.strip()]
+    phrases = pieces(region.words)
     if not phrases:
         raise ConcordError(f"{technique} looks for words of the prompt, but the region {region.name} has none; "
                            "write in it which words of the prompt belong there")
-    return tuple(dict.fromkeys(place for phrase in phrases for place in positions(prompt, phrase)))
-
-
-def check_length(tokens: Sequence[int], length: int, site: Site, technique: str) -> None:
-    """Refuses places beyond the prompt that reaches a site."""
-    if tokens and max(tokens) >= length:
-        raise ConcordError(f"{technique} looks for token {max(tokens)} of the prompt, but the prompt at {site} has {length}; "
-                           "give it the text that the model is told")
+    return all_positions(prompt, phrases)

@@ -1,7 +1,7 @@
 """Regions: places of the picture, and what belongs there. In fractions of the canvas, so that one drawing fits every size."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -62,8 +62,8 @@ class Region:
     @property
     def name(self) -> str:
         """For people: what is said of it."""
-        said = self.words or (self.prompt if isinstance(self.prompt, str) else "") or "without words"
-        return repr(said) if said != "without words" else said
+        said = self.words or (self.prompt if isinstance(self.prompt, str) else "")
+        return repr(said) if said else "without words"
 
     def at(self, progress: float) -> float:
         """Its strength at that part of the run."""
@@ -82,16 +82,16 @@ class Region:
             return interpolate(self.mask[None, None].float(), size, mode="area")[0, 0].clamp(0, 1)
         return inside(self.polygon, size)
 
-    def cells(self, size: tuple[int, int]) -> Tensor:
-        """[h, w] bool: the cells that count as inside where a paper wants yes or no; never none. Of a box those from int(x0 w) to int(x1 w), as the
-        layout papers count them; else those that are covered by half."""
+    def cells(self, size: tuple[int, int], whole: Callable[[float], int] = int) -> Tensor:
+        """[h, w] bool: the cells that count as inside where a paper wants yes or no; never none. Of a box those from whole(x0 w) to whole(x1 w), which
+        layout papers count with `int` or `round`; else those that are covered by half."""
         cover = self.cover(size)
         if self.box is None and cover.any():
             return cover >= min(0.5, float(cover.max()))
         left, top, right, bottom = self.box or self.bounds  # of an outline that is finer than the grid, too
         chosen = torch.zeros(size, dtype=torch.bool)
-        y0, y1 = span(top, bottom, size[0])
-        x0, x1 = span(left, right, size[1])
+        y0, y1 = span(top, bottom, size[0], whole)
+        x0, x1 = span(left, right, size[1], whole)
         chosen[y0:y1, x0:x1] = True
         return chosen
 
@@ -117,10 +117,10 @@ def share(start: float, end: float, cells: int) -> Tensor:
     return (edges.diff() * cells).float()
 
 
-def span(start: float, end: float, cells: int) -> tuple[int, int]:
-    """The first cell of a stretch and the one behind its last; at least one cell."""
-    first = min(max(int(start * cells), 0), cells - 1)
-    return first, min(max(int(end * cells), first + 1), cells)
+def span(start: float, end: float, cells: int, whole: Callable[[float], int]) -> tuple[int, int]:
+    """The first cell of a stretch and the one behind its last; at least one cell, on the canvas."""
+    first = min(max(whole(start * cells), 0), cells - 1)
+    return first, min(max(whole(end * cells), first + 1), cells)
 
 
 def inside(polygon: Sequence[Point], size: tuple[int, int]) -> Tensor:
@@ -143,6 +143,11 @@ def crossings(polygon: Sequence[Point], y: Tensor) -> Tensor:
         found.append(torch.where((ay <= y) != (by <= y), at, FAR))
     found += [torch.full_like(y, FAR)] * (len(found) % 2)
     return torch.stack(found, 1).sort(1).values
+
+
+def spoken(prompt: Any) -> bool:
+    """Whether a region's prompt, a text or a conditioning, says something."""
+    return bool(prompt.strip() if isinstance(prompt, str) else prompt)
 
 
 def masks(regions: Sequence[Region], size: tuple[int, int]) -> Tensor:

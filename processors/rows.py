@@ -94,6 +94,10 @@ class Row(NamedTuple):
     words: str | None = None  # the mark that a technique left on its conditioning (key WORDS); "": none; None: not known
     window: View | None = None  # of its call, where the row itself sees another part of the canvas (`views.Frame`)
 
+    def tells(self, entry: int, mark: str | None) -> bool:
+        """Whether its conditioning is the one that has some words: the marked one; where none is marked that of this number."""
+        return self.entry == entry if mark is None else self.words in (None, mark)
+
     @property
     def place(self) -> tuple:
         """What a giver shares with its takers, besides the group."""

@@ -9,6 +9,7 @@ from itertools import pairwise
 from math import isfinite, log
 
 from .errors import ConcordError
+from .pieces import pieces
 
 
 class Progress:
@@ -53,8 +54,7 @@ class Curve:
     @classmethod
     def parse(cls, text: str) -> Curve | None:
         """"0:1, 0.5:0.2, 1:0" -> a curve: progress and value of each point, divided by commas or lines. An empty text -> None: no curve, always 1."""
-        pieces = [piece.strip() for piece in text.replace("\n", ",").split(",") if piece.strip()]
-        points = tuple(point(piece, text) for piece in pieces)
+        points = tuple(point(piece, text) for piece in pieces(text))
         if back := next((f"{a[0]:g} comes before {b[0]:g}" for a, b in pairwise(points) if a[0] >= b[0]), None):
             raise ConcordError(f"a curve's points must go from the start of the run to its end, but in {text.strip()!r} {back}; "
                                "write each part of the run once, in order")

@@ -112,6 +112,18 @@ def positions(prompt: Prompt, phrase: str) -> tuple[int, ...]:
     return tuple(found)
 
 
+def all_positions(prompt: Prompt, phrases: Iterable[str]) -> tuple[int, ...]:
+    """The positions of several phrases, each position once."""
+    return tuple(dict.fromkeys(place for phrase in phrases for place in positions(prompt, phrase)))
+
+
+def check_length(tokens: Sequence[int], length: int, place: object, technique: str) -> None:
+    """Refuses positions beyond the prompt of `length` tokens that reaches a place of the network."""
+    if tokens and max(tokens) >= length:
+        raise ConcordError(f"{technique} looks for token {max(tokens)} of the prompt, but the prompt at {place} has {length}; "
+                           "give it the text that the model is told")
+
+
 def occurrence(prompt: Prompt, start: int, asked: Sequence[str]) -> tuple[int, ...]:
     """The positions of the asked words where they begin with the `start`-th token of the text; () where they do not."""
     said = prompt.said

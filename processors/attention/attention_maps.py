@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ..errors import ConcordError
+from ..pieces import pieces
 from ..probe import Found, Grid, WordMaps, mean
 from ..run import Run
 from ..words import Prompt, positions
@@ -75,8 +76,7 @@ def asked_words(text: str, prompt: Prompt) -> list[tuple[str, tuple[int, ...]]]:
 
 def phrases(text: str) -> tuple[str, ...]:
     """What stands between commas or line ends, each once, in lower case."""
-    pieces = (" ".join(piece.lower().split()) for piece in text.replace("\n", ",").split(","))
-    return tuple(dict.fromkeys(piece for piece in pieces if piece))
+    return tuple(dict.fromkeys(" ".join(piece.lower().split()) for piece in pieces(text)))
 
 
 def heat(maps: Maps, words: Sequence[str], size: tuple[int, int], resolution: str = "all", scale: str = "each word") -> Tensor:

@@ -21,10 +21,10 @@ from torch import Tensor
 from ..edit import AttentionEdit, Order
 from ..program import Attend, Group, Plan, Segment, one_hot
 from ..region_places import Views, covers, views_of
-from ..region_words import check_length
 from ..regions import Region
 from ..rows import Row, Site
 from ..run import Step
+from ..words import check_length
 
 TECHNIQUE = "Forward guidance"
 LAMBDA = 0.8  # the authors'

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..errors import ConcordError
+from ..pieces import pieces
 
 # By the count of cross-attentions: 16 of Stable Diffusion 1.x, 70 of XL.
 SITES = {16: (1,) * 16, 70: (2, 2, 10, 10, 10, 10, 10, 10, 2, 2, 2)}  # cross-attentions of each transformer block
@@ -47,9 +48,7 @@ def parse_layers(text: str, count: int) -> dict[int, float]:
     """
     names = block_names(count)
     found: dict[int, float] = {}
-    for piece in (piece.strip() for piece in text.replace("\n", ",").split(",")):
-        if not piece:
-            continue
+    for piece in pieces(text):
         name, _, factor = piece.rpartition(":")
         name = name.strip()
         blocks = [t for t, full in enumerate(names) if name in (str(t), full) or (name and full.startswith(f"{name}."))]

@@ -19,10 +19,10 @@ from ..edit import AttentionEdit, Order
 from ..errors import ConcordError
 from ..program import Group, Plan, Segment, Term, one_hot
 from ..region_places import covers, views_of
-from ..region_words import check_length
 from ..regions import Region
 from ..rows import Row, Site
 from ..run import Step
+from ..words import check_length
 from .score_size import SCOPES, Size, score_size
 
 TECHNIQUE = "Paint with words"

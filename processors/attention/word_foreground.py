@@ -9,10 +9,11 @@ from torch.nn.functional import interpolate
 
 from ..conditions.lanes import Conditioning
 from ..errors import ConcordError
+from ..pieces import pieces
 from ..probe import WordMaps
 from ..rows import WORDS, Site, View
 from ..run import Step
-from ..words import Prompt, mark, positions
+from ..words import Prompt, all_positions, mark
 
 COARSE = {16: frozenset({4, 5, 7, 8, 9}), 70: frozenset(range(4, 64))}  # cross-attentions at a quarter of the latent's size, where words bind to things
 
@@ -40,9 +41,9 @@ def read_words(prompts: Sequence[Prompt], phrases: Sequence[str], count: int, po
     prompts = [prompt.longer(max(p.chunks for p in prompts)) for prompt in prompts]
     tokens = []
     for prompt, phrase in zip(prompts, phrases, strict=True):
-        words = [word.strip() for word in (phrase if phrase.strip() else phrases[0]).replace("\n", ",").split(",") if word.strip()]
+        words = pieces(phrase if phrase.strip() else phrases[0])
         if not words:
             raise ConcordError("there are no words to find; name what is foreground in the source, as its text calls it, such as dog")
-        tokens.append(tuple(dict.fromkeys(place for word in words for place in positions(prompt, word))))
+        tokens.append(all_positions(prompt, words))
     told = [[text, {**keys, WORDS: mark(prompts)}] for text, keys in positive]
     return WordMaps(tokens=(*tokens, *[()] * beside), layers=COARSE.get(count), live=True, mark=mark(prompts)), told

@@ -6,6 +6,7 @@ from math import isfinite
 from typing import TypeVar
 
 from ..errors import ConcordError
+from ..pieces import pieces
 from ..words import Prompt, positions, words
 
 Window = tuple[float, float]  # from, until; progress 0..1
@@ -44,7 +45,7 @@ def per_token(named: Sequence[tuple[str, T]], default: T, prompts: Sequence[Prom
 def lanes_of(text: str, prompts: Sequence[Prompt]) -> tuple[tuple[int, ...], ...]:
     """For each prompt the positions of those of the words "cat, red dog" that it has. Each has to be in one of the prompts."""
     found: list[tuple[int, ...]] = [()] * len(prompts)
-    for word in filter(None, (piece.strip() for piece in text.replace("\n", ",").split(","))):
+    for word in pieces(text):
         there = [places(prompt, word) for prompt in prompts]
         if not any(there):
             raise ConcordError(f"{word!r} is in none of the prompts; they have: {listed(prompts)}")
@@ -65,7 +66,7 @@ def places(prompt: Prompt, word: str) -> tuple[int, ...]:
 
 def read(text: str, value: Callable[[str], T | None], form: str) -> Iterator[tuple[str, T]]:
     """The pairs of a text that are divided by commas or lines."""
-    for piece in filter(None, (piece.strip() for piece in text.replace("\n", ",").split(","))):
+    for piece in pieces(text):
         word, _, written = piece.rpartition(":")
         found = value(written)
         if not word.strip() or found is None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -76,8 +75,3 @@ def both(mask: Tensor, other: Tensor) -> Tensor:
     """[n, y, x]: a mask [y, x] or [n, y, x], times another [y, x]."""
     mask = mask if mask.ndim == 3 else mask[None]
     return interpolate(mask[:, None].float(), other.shape, mode="bilinear")[:, 0] * other
-
-
-def spoken(prompt: Any) -> bool:
-    """Whether a region's prompt, a text or a conditioning, says something."""
-    return bool(prompt.strip()) if isinstance(prompt, str) else bool(prompt)

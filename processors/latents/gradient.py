@@ -44,8 +44,7 @@ class GradientEdit(LatentEdit):
 
     def reads(self, row: Row) -> bool:
         """Whether what a row of a look gives to its tokens is read."""
-        told = row.entry == self.entry if self.mark is None else row.words in (None, self.mark)
-        return told and row.branch == "positive" and self.takes(row)
+        return row.tells(self.entry, self.mark) and row.branch == "positive" and self.takes(row)
 
     def places(self, sites: Sequence[Site]) -> frozenset[int]:
         """The cross-attentions that are read, of all sites of the network."""

@@ -15,9 +15,9 @@ from ...looking import LookProbe, Seen
 from ...regions import Region
 from ...rows import Site
 from ...run import Step
+from ...words import CHUNK
 from ..gradient import GradientEdit
 
-CHUNK = 77  # tokens of a prompt that the text encoder reads together; each chunk begins and ends with a token that is no word
 SHARPEN, BLUR = 100.0, 0.5
 QUARTER = 2  # how often the latent was halved where words bind to things: 16 x 16 in Stable Diffusion 1.x at 512 pixels, 32 x 32 in SDXL at 1024
 

@@ -56,36 +56,13 @@ def box(regions: Sequence[Region], like: Tensor) -> tuple[Tensor, dict[int, Tens
     h, w = like.shape[-2:]
     mask, corners = like.new_zeros(h, w), {-2: like.new_zeros(w), -1: like.new_zeros(h)}
     for region in regions:
-        cells = region.cells((h, w))
-        x0, y0, x1, y1 = edges(region, cells)
-        mask = torch.maximum(mask, cells.to(mask) if region.box is None else filled(mask, x0, y0, x1, y1))
-        for axis, at in ((-2, (x0, x1)), (-1, (y0, y1))):
-            for edge in at:
+        cells = region.cells((h, w), round)  # the authors count boxes to the nearest cell
+        mask = torch.maximum(mask, cells.to(mask))
+        for axis, inside in ((-2, cells.any(-2)), (-1, cells.any(-1))):
+            at = inside.nonzero().flatten()
+            for edge in (int(at[0]), int(at[-1]) + 1):
                 corners[axis][max(edge - CORNER, 0) : edge + CORNER + 1] = 1
     return mask, corners
-
-
-def edges(region: Region, cells: Tensor) -> tuple[int, int, int, int]:
-    """x0, y0, x1, y1 in cells: a box's to the nearest cell, as the authors do; of other outlines the box around their cells [h, w]."""
-    h, w = cells.shape
-    if region.box is None:
-        ys, xs = (cells.any(axis).nonzero().flatten() for axis in (1, 0))
-        return int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1
-    x0, y0, x1, y1 = region.box
-    (left, right), (top, bottom) = nearest(x0, x1, w), nearest(y0, y1, h)
-    return left, top, right, bottom
-
-
-def nearest(start: float, end: float, cells: int) -> tuple[int, int]:
-    """At least one cell, on the canvas."""
-    first = min(max(round(start * cells), 0), cells - 1)
-    return first, min(max(round(end * cells), first + 1), cells)
-
-
-def filled(like: Tensor, x0: int, y0: int, x1: int, y1: int) -> Tensor:
-    mask = torch.zeros_like(like)
-    mask[y0:y1, x0:x1] = 1
-    return mask
 
 
 def box_diff(aims: Aims, strength: float = 1.0, **how: Any) -> tuple[Edit, ...]:
