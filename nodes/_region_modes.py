@@ -16,7 +16,7 @@ from ..processors.latents.guidance.attend_and_excite import attend_and_excite
 from ..processors.latents.guidance.backward import backward_guidance
 from ..processors.latents.guidance.box_diff import box_diff
 from ..processors.region_words import acting, tokens_of
-from ..processors.regions import Region
+from ..processors.regions import Region, spoken
 from ..processors.words import CHUNK, Prompt
 from ._api import host
 from .decoupled_prompt import all_tokens
@@ -62,7 +62,7 @@ def edits_of(asked: Asked) -> Sequence[Edit]:
 
 
 def prompts(asked: Asked, regions: Sequence[Region], where: dict[str, Any]) -> Sequence[Edit]:
-    if bare := next((region for region in regions if not said(region.prompt) and not said(region.negative)), None):
+    if bare := next((region for region in regions if not spoken(region.prompt) and not spoken(region.negative)), None):
         raise ConcordError(f"{asked.mode}: the region {bare.name} has no prompt; write one in it, or choose a mode that uses the words of the main prompt")
     sides = ([encoded(getattr(region, side), region, asked) for region in regions] for side in ("prompt", "negative"))
     return region_prompts(regions, *sides, base_ratio=asked.base_ratio, **where)
@@ -70,15 +70,11 @@ def prompts(asked: Asked, regions: Sequence[Region], where: dict[str, Any]) -> S
 
 def encoded(prompt: Any, region: Region, asked: Asked) -> Tensor | None:
     """The tokens of a region's own prompt, a text or a CONDITIONING; None: it has none."""
-    if not said(prompt):
+    if not spoken(prompt):
         return None
     _, width, name = host().cross_attentions(asked.model)
     told = host().encode_prompt(asked.clip, prompt) if isinstance(prompt, str) else prompt
     return all_tokens(told, width, name, f"the prompt of the region {region.name}")
-
-
-def said(prompt: Any) -> bool:
-    return bool(prompt.strip() if isinstance(prompt, str) else prompt)
 
 
 def painted(asked: Asked, regions: Sequence[Region], where: dict[str, Any]) -> Sequence[Edit]:

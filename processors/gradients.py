@@ -12,6 +12,8 @@ from torch.nn.parameter import Parameter
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map
 
+from .errors import ConcordError
+
 
 class ThroughFrozen(TorchFunctionMode):
     """Inside the `with`, with gradients on and inference mode off: large weights are used without being kept for the way back, all other tensors that
@@ -33,6 +35,11 @@ def keepable(value: Any) -> Any:
     if isinstance(value, Tensor) and value.is_inference():
         return value.clone()
     return value.detach() if isinstance(value, Parameter) else value
+
+
+def no_room(way_out: str) -> ConcordError:
+    """What to raise where the memory does not reach."""
+    return ConcordError("there is not enough memory for gradients through this model, which need about three times what drawing does; " + way_out)
 
 
 def lasting(weight: Tensor) -> Tensor:

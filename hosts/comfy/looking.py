@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import allow_mutation_on_saved_tensors
 
-from ...processors.errors import ConcordError
-from ...processors.gradients import ThroughFrozen
-from .null_text import with_gradient
+from ...processors.gradients import ThroughFrozen, no_room
+from .null_text import differentiable
 
 
 class Positive:
@@ -40,12 +39,10 @@ def look_of(model: Any, extra: dict[str, Any]) -> Callable[[], Any]:
     it is called with; masks of what is drawn act as ever."""
 
     def evaluate(x: Tensor, sigma: float) -> None:
-        options = extra.get("model_options", {})
-        plain = {**options, "transformer_options": {**options.get("transformer_options", {}), "optimized_attention_override": with_gradient}}
         seen = copy(model)
         seen.inner_model = Positive(model.inner_model)
         with ThroughFrozen():
-            seen(x, x.new_full((len(x),), sigma), **{**extra, "model_options": plain})
+            seen(x, x.new_full((len(x),), sigma), **{**extra, "model_options": differentiable(extra.get("model_options", {}))})
 
     @contextmanager
     def look() -> Iterator[Callable[[Tensor, float], None]]:
@@ -55,7 +52,6 @@ def look_of(model: Any, extra: dict[str, Any]) -> Callable[[], Any]:
             with torch.inference_mode(False), torch.enable_grad(), allow_mutation_on_saved_tensors() if controlled else nullcontext():
                 yield evaluate
         except comfy.model_management.OOM_EXCEPTION as error:
-            raise ConcordError("there is not enough memory for gradients through this model, which need about three times what drawing does; "
-                               "free some, take a smaller picture or batch, or a mode of RegionGuidance that needs none") from error
+            raise no_room("free some, take a smaller picture or batch, or a mode of RegionGuidance that needs none") from error
 
     return look

@@ -13,8 +13,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from ...processors.conditions.null_text import RATE, check, optimise
 from ...processors.conditions.own_negative import NegativeTexts
 from ...processors.edit import Program
-from ...processors.errors import ConcordError
-from ...processors.gradients import ThroughFrozen
+from ...processors.gradients import ThroughFrozen, no_room
 from ...processors.latents.bank import Bank
 from .inversion import Seen, as_latent, run
 from .session import PROGRAM
@@ -43,8 +42,7 @@ def null_text(model: Any, bank: Bank, positive: list, negative: list, cfg: float
     try:
         run(model, walk, as_latent(model, bank.latents[0])["samples"], torch.tensor(bank.sigmas), positive, negative, cfg)
     except comfy.model_management.OOM_EXCEPTION as error:
-        raise ConcordError("there is not enough memory for gradients through this model, which need about three times what drawing does; "
-                           "free some, take a smaller picture, or choose the method that needs none: the source's prompt as negative") from error
+        raise no_room("free some, take a smaller picture, or choose the method that needs none: the source's prompt as negative") from error
     return NegativeTexts(found[0], bank.sigmas[:-1], cfg, weights=weights_of(model))
 
 
@@ -54,7 +52,7 @@ class Asked:
     def __init__(self, seen: Seen) -> None:
         guider, options = seen.model.inner_model, seen.extra["model_options"]
         self.model, self.conds, self.options = guider.inner_model, guider.conds, options
-        self.plain = {**options, "transformer_options": {**options.get("transformer_options", {}), "optimized_attention_override": with_gradient}}
+        self.plain = differentiable(options)
 
     def start(self, samples: int) -> Tensor:
         """[B, M, C]: what the negative says at first."""
@@ -71,6 +69,11 @@ class Asked:
         cond = {**cond, "model_conds": {**cond["model_conds"], "c_crossattn": cond["model_conds"]["c_crossattn"]._copy_with(text)}}
         with ThroughFrozen():
             return comfy.samplers.calc_cond_batch(self.model, [None, [cond]], x, sigma, self.plain)[1]
+
+
+def differentiable(options: dict) -> dict:
+    """A run's model options with an attention that has a way back."""
+    return {**options, "transformer_options": {**options.get("transformer_options", {}), "optimized_attention_override": with_gradient}}
 
 
 def with_gradient(func: Any, q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None, attn_precision: Any = None,

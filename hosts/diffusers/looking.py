@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...processors.errors import ConcordError
-from ...processors.gradients import ThroughFrozen
+from ...processors.gradients import ThroughFrozen, no_room
 from .guidance import Guided, Masked
 
 
@@ -29,7 +28,6 @@ def look_of(denoise: Guided | Masked) -> Callable[[], Any]:
             with torch.enable_grad():
                 yield evaluate
         except torch.OutOfMemoryError as error:
-            raise ConcordError("there is not enough memory for gradients through this model, which need about three times what drawing does; "
-                               "take a smaller picture or batch, or a mode of RegionGuidance that needs none") from error
+            raise no_room("take a smaller picture or batch, or a mode of RegionGuidance that needs none") from error
 
     return look

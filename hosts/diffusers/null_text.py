@@ -8,8 +8,7 @@ from torch import Tensor
 
 from ...processors.conditions.null_text import RATE, check, optimise
 from ...processors.conditions.own_negative import NegativeTexts
-from ...processors.errors import ConcordError
-from ...processors.gradients import ThroughFrozen
+from ...processors.gradients import ThroughFrozen, no_room
 from ...processors.latents.bank import Bank
 from .conditions import evaluate
 from .entries import Conditioning
@@ -37,6 +36,5 @@ def null_text(model: Model, bank: Bank, positive: Conditioning, negative: Condit
         texts = optimise(lambda x, sigma: evaluate(model, said, x, sigma, asked.run)["positive"], say_no, latents, bank.sigmas, denied.context.float(), cfg,
                          inner_steps, rate, lambda done: current().step(done, bank.steps * inner_steps, "null-text"))
     except torch.OutOfMemoryError as error:
-        raise ConcordError("there is not enough memory for gradients through this model, which need about three times what drawing does; "
-                           "take a smaller picture, or choose the method that needs none: the source's prompt as negative") from error
+        raise no_room("take a smaller picture, or choose the method that needs none: the source's prompt as negative") from error
     return NegativeTexts(texts.cpu(), bank.sigmas[:-1], cfg, weights=weights_of(model.network))
