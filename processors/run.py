@@ -53,10 +53,10 @@ class Run:
             self.memory["bank"] = call, {}
         return self.memory["bank"][1]
 
-    def step(self, sigma: float, rows: Sequence[Row]) -> Step:
+    def step(self, sigma: float, rows: Sequence[Row], reweighted: bool = False) -> Step:
         """The step of a model call at `sigma`."""
         number, progress = self.once(("when", sigma), lambda: (self.number(sigma), self.progress(sigma)))
-        return Step(tuple(rows), number, progress, sigma, self.calls, self)
+        return Step(tuple(rows), number, progress, sigma, self.calls, self, reweighted)
 
     def number(self, sigma: float) -> int:
         """The step of the schedule to which a call at `sigma` belongs; calls between two steps (heun) belong to the nearer one."""
@@ -95,6 +95,7 @@ class Step:
     sigma: float = 1.0
     call: int = 0  # counts predictions, so that samplers which evaluate twice a step are told apart
     run: Run = field(default_factory=Run)
+    reweighted: bool = False  # whether the model has other weights in this call than in others of the run: what they make is then not kept for it
     resolved: dict[Hashable, tuple] = field(default_factory=dict, init=False, repr=False)  # who is meant, found once for all sites
 
     @property
@@ -139,6 +140,10 @@ class Step:
 
     def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
         return self.run.once(key, make)
+
+    def projected(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What the model's own weights make of a constant: once a run, or once a call where they change."""
+        return self.resolve(key, make) if self.reweighted else self.once(key, make)
 
     def mask(self, mask: Tensor, site: Site, like: Tensor) -> Tensor:
         """A mask of the canvas [y, x] on the tokens of this site, as each row sees it: [1|R, 1, N, 1] in the dtype and on the device of `like`."""

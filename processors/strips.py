@@ -54,10 +54,11 @@ class Strip:
         h, w = self.slots[0].view[2:4]
         return View(number * h, 0, h, w, (len(self.slots) * h, w))
 
-    def lay(self, t: Tensor) -> Tensor:
-        """[..., H, W] on the canvas -> [..., n*h, w]: what lies in each window. Constants, which looks with gradients may meet, too."""
+    def lay(self, t: Tensor, alone: Sequence[int] = ()) -> Tensor:
+        """[..., H, W] on the canvas -> [..., n*h, w]: what lies in each window; for images `alone` of a batch, what lies in their frame. Constants, which
+        looks with gradients may meet, too."""
         with torch.inference_mode(False):
-            return torch.cat([slot.view.crop(t) for slot in self.slots], -2)
+            return torch.cat([in_window(t, slot.view, alone) for slot in self.slots], -2)
 
     def over_marks(self, t: Tensor) -> Tensor:
         """[..., n*h, w]: in every slot the sum of what lies in all slots of its window."""
@@ -75,12 +76,17 @@ def strips(step: Step, views: Sequence[View], marks: Sequence[str]) -> Iterator[
 
 def seen(x: Tensor, slot: Slot, step: Step) -> Tensor:
     """x [B, C, H, W] on the canvas -> [B, C, h, w]: what rows of a slot see, those of images in a frame theirs."""
-    edit, alone = sights(step).get(slot.mark), framed(step)
+    edit = sights(step).get(slot.mark)
     look = lambda t, view, samples: edit.see(view.crop(t), view, slot.mark, step, samples) if edit else view.crop(t)
-    crop = look(x, slot.view, range(len(x)))
+    return in_window(x, slot.view, framed(step), look)
+
+
+def in_window(t: Tensor, view: View, alone: Sequence[int], look: Callable[[Tensor, View, Sequence[int]], Tensor] = lambda t, view, _: view.crop(t)) -> Tensor:
+    """t [B, .., H, W] on the canvas -> [B, .., h, w]: what images look at in a window; those in a frame (`alone`) at what lies in theirs."""
+    crop = look(t, view, range(len(t)))
     if alone:
         crop = crop.clone()
-        crop[list(alone)] = look(x[list(alone)], in_frame(slot.view), alone)
+        crop[list(alone)] = look(t[list(alone)], in_frame(view), alone)
     return crop
 
 

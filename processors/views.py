@@ -93,7 +93,7 @@ def in_frames(step: Step) -> Step:
     if not samples:
         return step
     rows = tuple(row._replace(view=in_frame(row.view), window=row.view) if row.view and row.sample in samples else row for row in step.rows)
-    return step.run.step(step.sigma, rows)
+    return step.run.step(step.sigma, rows, step.reweighted)
 
 
 def check_framed(program: Program, area: bool, controlled: bool) -> None:

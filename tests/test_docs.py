@@ -109,6 +109,17 @@ def test_readme_commands_exist() -> None:
         assert _parser().parse_args(words), line
 
 
+def test_checks_beside_other_nodes_exist() -> None:
+    """Every row of docs/with-other-nodes.md names what shows it: checks that the tests run."""
+    tests = ROOT / "tests" / "comfy"
+    run = {script for file in tests.glob("test_*.py") for script in re.findall(r'"(\w+)\.py"', file.read_text(encoding="utf-8"))}
+    text = (ROOT / "docs" / "with-other-nodes.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ") and not line.endswith("| checks |")]
+    assert len(rows) > 20 and all(re.search(r"`\w+\.check_\w+`", row.rsplit("|", 2)[1]) for row in rows)
+    for script, check in re.findall(r"`(\w+)\.(check_\w+)`", text):
+        assert script in run and f"\ndef {check}(" in (tests / "scripts" / f"{script}.py").read_text(encoding="utf-8"), f"{script}.{check}"
+
+
 def test_hero_is_a_picture_for_the_web() -> None:
     hero = ROOT / "docs" / "hero.jpg"
     assert hero.stat().st_size < 400_000 and "docs/hero.jpg" in README

@@ -17,7 +17,7 @@ from ...processors.edit import Program
 from ...processors.latents import inversion
 from ...processors.latents.bank import Bank
 from .session import PROGRAM
-from .support import check_supported
+from .support import check_mask_is_told, check_supported
 from .weights import weights_of
 
 
@@ -40,6 +40,7 @@ class Seen:
 def invert(model: Any, latent: dict[str, Any], positive: list, negative: list, steps: int, scheduler: str, cfg: float = 1.0, eps_at: str = "target") -> Bank:
     """The pictures of a LATENT, walked up to noise over a scheduler's levels, with all that is attached to the model on the way."""
     check_supported(model)
+    check_mask_is_told(model, latent, positive, negative)
     inversion.check_program(model.model_options.get("transformer_options", {}).get(PROGRAM, Program()))
     sampling = model.get_model_object("model_sampling")
     sigmas = comfy.samplers.calculate_sigmas(sampling, scheduler, steps)

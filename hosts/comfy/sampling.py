@@ -7,8 +7,9 @@ from typing import Any
 from torch import Tensor
 
 from ...processors.edit import Program
+from ...processors.errors import ConcordError
 from ...processors.strips import Said, Strip, fuse
-from ...processors.views import views_of
+from ...processors.views import ViewEdit, views_of
 from .session import CALL, PROGRAM, SESSION, Session, new_call, new_session
 from .stepping import follow
 from .unet import sites
@@ -22,6 +23,7 @@ def outer_sample(executor, noise, latent_image, sampler, sigmas, *args, **kwargs
     program: Program = options[PROGRAM]
     session = new_session(program, guider, len(noise), sigmas)
     session.run.noise = noise
+    check_self_attention_guidance(program, guider.model_options, tuple(noise.shape[-2:]))
     session.run.check([site for _, _, site in sites(guider.model_patcher.model.diffusion_model)], tuple(guider.conds))
     sampler = follow(sampler, session.run)
     options[SESSION] = session
@@ -32,6 +34,14 @@ def outer_sample(executor, noise, latent_image, sampler, sigmas, *args, **kwargs
     finally:
         options.pop(SESSION, None)
         session.drop(session.controls)
+
+
+def check_self_attention_guidance(program: Program, options: dict, canvas: tuple[int, int]) -> None:
+    """Refuses the host's node of that name under windows: it takes the attention that it saw last for that of the whole picture."""
+    windows = any(not view.whole for edit in program.edits if isinstance(edit, ViewEdit) for view in edit.views(canvas))
+    if windows and any(str(getattr(function, "__module__", "")).endswith("nodes_sag") for function in options.get("sampler_post_cfg_function", ())):
+        raise ConcordError("Self-Attention Guidance looks at the attention of the whole picture, which MultiDiffusion draws in windows; remove one of the two, "
+                           "or use Perturbed-Attention Guidance")
 
 
 def calc_cond_batch(executor, model, conds, x, timestep, model_options):

@@ -107,4 +107,10 @@ def read_step(x: Tensor, options: dict) -> Step:
     known = call.entries if call else {}
     entries = [known.get((chunk, uuid)) or plain(chunk) for chunk, uuid in zip(chunks, uuids, strict=True)]
     sigma = call.sigma if call else float(options["sigmas"][0])
-    return in_frames(run.step(sigma, run.program.lanes.rows(entries, samples)))
+    return in_frames(run.step(sigma, run.program.lanes.rows(entries, samples), reweighted(session)))
+
+
+def reweighted(session: Session | None) -> bool:
+    """Whether hooks of the prompts in this call (LoRAs of their own) have changed the model's weights for it."""
+    patcher = session and session.guider.model_patcher.model.current_patcher
+    return patcher is not None and patcher.current_hooks is not None

@@ -61,7 +61,7 @@ def diffusion_model(executor, x, timesteps, context=None, y=None, control=None, 
             with norms_shared(step):
                 return executor(x, timesteps, context, y, control, options, **kwargs)
         except Enough:
-            return torch.zeros_like(x)
+            return x.new_zeros(len(x), executor.class_obj.out_channels, *x.shape[2:])
     return executor(x, timesteps, context, y, control, options, **kwargs)
 
 
@@ -91,17 +91,26 @@ def replacement(site: Site, edits: tuple[AttentionEdit, ...], step: Step, standi
     stands = standing or (untouched if all(edit.order == Order.PROBES for edit in edits) else None)
 
     def replaced(q: Tensor, k: Tensor, v: Tensor, extra: dict) -> Tensor:
-        if len(q) != len(step.rows):
-            raise ConcordError(f"another node changed the batch from {len(step.rows)} to {len(q)} rows inside {site}; nodes that widen batches there "
-                               "(attention couple) do not go together with this one")
-        heads = extra["n_heads"]
+        heads, here = extra["n_heads"], replace(site, grid=tuple(extra["activations_shape"][-2:]))
+        check_tokens(q, edits, here, step)
         split = lambda t: t.unflatten(-1, (heads, -1)).transpose(1, 2)
         foreign = (lambda: split(stands(q, k, v, extra))) if stands else None
-        here = replace(site, grid=tuple(extra["activations_shape"][-2:]))
         out = attention(edits, here, step, split(q), split(k), split(v), fused(heads, extra), foreign=foreign)
         return out.transpose(1, 2).flatten(2)
 
     return replaced
+
+
+def check_tokens(q: Tensor, edits: Sequence[AttentionEdit], site: Site, step: Step) -> None:
+    """Refuses queries [R, N, C] of which other nodes' patches have made something that these edits could not read."""
+    whose = lambda edits: " and ".join(sorted({edit.technique for edit in edits}))
+    if len(q) != len(step.rows):
+        raise ConcordError(f"another node changed the batch from {len(step.rows)} to {len(q)} rows inside {site}, where {whose(edits)} acts; nodes that do so "
+                           "there (HyperTile, attention couple) do not go together with it: remove one of the two")
+    whole = site.grid[0] * site.grid[1]
+    if q.shape[1] != whole and (placed := [edit for edit in edits if edit.placed()]):
+        raise ConcordError(f"another node merged the {whole} tokens of {site} into {q.shape[1]}, where {whose(placed)} has to know the place of each; nodes "
+                           "that do so (ToMe) do not go together with it: remove one of the two")
 
 
 def untouched(q: Tensor, k: Tensor, v: Tensor, extra: dict) -> Tensor:

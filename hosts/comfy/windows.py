@@ -5,11 +5,12 @@ from typing import Any
 
 import torch
 from comfy.conds import CONDNoiseShape
+from comfy.utils import repeat_to_batch_size
 from torch import Tensor
 
 from ...processors.rows import Piece, View
 from ...processors.strips import Strip
-from ...processors.views import MARK, check_framed, feathered
+from ...processors.views import MARK, check_framed, feathered, framed
 from .control import WeighedControl
 from .session import PLACE, Session, area_of
 from .window_control import control_for
@@ -22,24 +23,25 @@ def cut(branch: list[dict] | None, strip: Strip, session: Session, model: Any, x
     if branch is None:
         return None
     last = [number for number, cond in enumerate(branch) if "default" in cond]
-    seen = [part for number, cond in enumerate(branch) if number not in last for part in cut_one(cond, number, strip, session, model, x.device)]
+    alone = framed(session.run.step(sigma, ()))
+    seen = [part for number, cond in enumerate(branch) if number not in last for part in cut_one(cond, number, strip, session, model, x.device, alone)]
     if not last:
         return seen
     # these are heard where no other is: the host would fill what is left of the whole strip
     left = (1 - strip.over_marks(weight(seen, x, sigma))).clamp(min=0)[:, 0]
     bare = lambda cond: {key: value for key, value in cond.items() if key not in DEFAULT}
-    return seen + [{**part, "mask": left} for number in last for part in cut_one(bare(branch[number]), number, strip, session, model, x.device)]
+    return seen + [{**part, "mask": left} for number in last for part in cut_one(bare(branch[number]), number, strip, session, model, x.device, alone)]
 
 
-def cut_one(cond: dict, number: int, strip: Strip, session: Session, model: Any, device: torch.device) -> list[dict]:
-    """One condition, `number` of its branch, once for each window that it is seen in, or for each piece of its area there."""
+def cut_one(cond: dict, number: int, strip: Strip, session: Session, model: Any, device: torch.device, alone: tuple[int, ...] = ()) -> list[dict]:
+    """One condition, `number` of its branch, once for each window that it is seen in, or for each piece of its area there. alone: samples in a frame."""
     once, area, mask = session.run.once, area_of(cond, strip.canvas), cond.get("mask")
     check_framed(session.run.program, area is not None, heard(cond.get("control")))
     if area is not None and mask is None:  # the host feathers an area's edges; a window sees a part of that feather, not one of its own
         mask = once(("feather", area, device), lambda: feather_on_canvas(area).to(device))
     # the tensor beside what is made of it: so its id stays its own
     laid = torch.ones((), device=device).expand(1, *strip.size) if mask is None else once(("laid", id(mask), strip), lambda: (mask, strip.lay(mask)))[1]
-    told = {key: value._copy_with(strip.lay(value.cond)) if isinstance(value, CONDNoiseShape) else value for key, value in cond.get("model_conds", {}).items()}
+    told = {key: laid_out(value, strip, session, alone) if isinstance(value, CONDNoiseShape) else value for key, value in cond.get("model_conds", {}).items()}
     found = []
     for slot, view in strip.of(cond.get(MARK, "")):
         for part, piece in enumerate([whole(view)] if area is None else view.pieces(area)):
@@ -49,6 +51,16 @@ def cut_one(cond: dict, number: int, strip: Strip, session: Session, model: Any,
                         PLACE: (number, piece.on_canvas)}
                 found.append(with_boxes(with_control(seen, piece.in_area, area is None, session, model, device), piece.in_area))
     return found
+
+
+def laid_out(beside: CONDNoiseShape, strip: Strip, session: Session, alone: tuple[int, ...]) -> CONDNoiseShape:
+    """What lies beside the latent [B, C, H, W] (masks and pictures of inpainting models, and of those that edit), as the latent itself is seen on a strip."""
+
+    def make() -> tuple[CONDNoiseShape, CONDNoiseShape]:
+        each = repeat_to_batch_size(beside.cond, session.run.samples) if alone else beside.cond
+        return beside, beside._copy_with(strip.lay(each, alone))
+
+    return session.run.once(("beside", id(beside), strip, alone), make)[1]
 
 
 def whole(view: View) -> Piece:

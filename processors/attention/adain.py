@@ -37,6 +37,9 @@ class Aligns(Follows):
     def neutral(self) -> bool:
         return self.strength == 0
 
+    def placed(self) -> bool:
+        return self.mask is not None or self.reference_mask is not None
+
     def seen(self, mask: Tensor | None, who: Seers, site: Site, step: Step, like: Tensor) -> Tensor | None:
         """[1|R, 1, N, 1]: the mask of each one's image in its window."""
         if mask is None:

@@ -72,7 +72,7 @@ class DecoupledTokens(AttentionEdit):
         times, left = divmod(self.tokens.shape[1], self.negative.shape[1])
         if left:
             return self.tokens, self.negative
-        return (torch.cat([self.tokens, self.negative.repeat(1, times, 1).to(self.tokens)]),)
+        return (torch.cat([self.negative.repeat(1, times, 1).to(self.tokens), self.tokens]),)  # as hosts stack rows: taken for one picture without a copy
 
     def rewrite(self, plan: Plan, site: Site, step: Step) -> Plan:
         changed = plan
@@ -85,13 +85,13 @@ class DecoupledTokens(AttentionEdit):
     def asked(self, step: Step) -> tuple[tuple[int, Mapping[int, int]], ...]:
         """For each bank the rows that ask it, and which picture in it each asks."""
         found: dict[int, dict[int, int]] = {}
+        before = len(self.negative) if self.negative is not None and len(self.banks) == 1 else 0
         for i in step.where(self):
             row = step.rows[i]
             if self.negative is None or not is_negative(row):
-                bank, place = 0, row.sample % len(self.tokens)
+                bank, place = 0, before + row.sample % len(self.tokens)
             else:
-                place = row.sample % len(self.negative)
-                bank, place = (0, len(self.tokens) + place) if len(self.banks) == 1 else (1, place)
+                bank, place = len(self.banks) - 1, row.sample % len(self.negative)
             found.setdefault(bank, {})[i] = place
         return tuple(found.items())
 
@@ -117,11 +117,12 @@ class DecoupledTokens(AttentionEdit):
             return heads(k, q.shape[1]), heads(v, q.shape[1])
 
         def pick() -> tuple[Tensor, Tensor]:
-            k, v = step.once(key, project)
+            k, v = keep(key, project)
             return take(k, places, step.run.index), take(v, places, step.run.index)
 
+        keep = step.projected if self.projections is None else step.once
         key = (self.id, site.index, bank, q.dtype, q.device)
-        return step.once((*key, places), pick)
+        return keep((*key, places), pick)
 
     def masked(self, rows: tuple[int, ...], q: Tensor, site: Site, step: Step, strength: float) -> Tensor:
         """[1|R, 1, N, 1]: the mask of each row's sample, as that row sees it, times `strength`."""

@@ -68,6 +68,9 @@ class MaskedAttention(MutualAttention):
     source_mask: Tensor
     target_mask: Tensor
 
+    def placed(self) -> bool:
+        return True
+
     def ask(self, mine: Group, source: Segment, site: Site, step: Step) -> tuple[Term, ...]:
         q = mine.terms[0].q
         who = tuple((step.rows[i].group, step.rows[i].view) for i in mine.rows)
@@ -89,6 +92,9 @@ class WordMaskedAttention(MutualAttention):
 
     maps: WordMaps
     threshold: float = 0.1
+
+    def placed(self) -> bool:
+        return True
 
     @property
     def leads(self) -> str:  # type: ignore[override]

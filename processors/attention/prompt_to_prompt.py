@@ -73,6 +73,9 @@ class CopyLayout(TargetEdit):
     def neutral(self) -> bool:
         return self.window[0] >= self.window[1] and self.window[1] < 1
 
+    def placed(self) -> bool:
+        return True
+
     def covers(self, site: Site) -> bool:
         return super().covers(site) and 4.0**-site.level <= self.fraction
 

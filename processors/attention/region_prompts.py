@@ -82,10 +82,10 @@ class RegionPrompts(AttentionEdit):
         key = (self.id, number, site.index, like.dtype, like.device)
 
         def pick() -> tuple[Tensor, Tensor]:
-            k, v = step.once(key, lambda: site.project(tokens.to(like)))  # type: ignore[misc]  # every cross-attention has one
+            k, v = step.projected(key, lambda: site.project(tokens.to(like)))  # type: ignore[misc]  # every cross-attention has one
             return take(k, places, step.run.index), take(v, places, step.run.index)
 
-        return step.once((*key, places), pick)
+        return step.projected((*key, places), pick)
 
 
 def shares(regions: Sequence[Region], amounts: Sequence[float], base_ratio: float, grid: tuple[int, int], views: Views,

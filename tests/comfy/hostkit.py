@@ -1,12 +1,15 @@
 """Tiny random models of the host's own classes, and calls of its nodes and ours: for scripts that run inside a real ComfyUI.
 
-    kit.unet(sdxl=False, weights=None, seed=0, **config) -> ModelPatcher     SD 1.x or SDXL block numbering; weights as diffusers names them
+    kit.unet(sdxl=False, weights=None, seed=0, family=None, **config) -> ModelPatcher
+                                                                             SD 1.x or SDXL block numbering; weights as diffusers names them; family: the
+                                                                             host's class of model, where it is another one than these two
     kit.clip(weights=None, seed=0, width=64, layers=2, heads=4) -> CLIP      SD 1.x tokenizer, small tower; weights as transformers names them
     kit.vae(weights=None, seed=0) -> VAE                                     TAESD, 8 pixels a cell; weights in ComfyUI's taesd_* layout
     kit.control_net(weights=None, seed=0, **config) -> ControlNet            weights as diffusers names them
     kit.clip_vision(seed=0, width=64, layers=3) -> ClipVisionModel           with 224 px input and 14 px patches
     kit.conditioning(seed, tokens=77, width=64, **keys)                      [[tensor [1, tokens, width], {pooled_output, **keys}]]
     kit.sample(model, positive, negative, latent, **settings) -> samples     as the KSampler node; steps 3, cfg 5, euler, normal, seed 1
+    kit.stopped(model, act, call=2) -> calls                                 act(model), interrupted in that model call
     kit.run_node("Concord_X", **inputs) -> tuple                             one of our nodes
 """
 from __future__ import annotations
@@ -20,6 +23,7 @@ from pathlib import Path
 import comfy.cldm.cldm
 import comfy.clip_vision
 import comfy.controlnet
+import comfy.model_management
 import comfy.model_patcher
 import comfy.ops
 import comfy.sd
@@ -64,9 +68,9 @@ def fill_or_load(module, weights, seed: int):
     return module.eval()
 
 
-def unet(sdxl: bool = False, weights=None, seed: int = 0, **config):
+def unet(sdxl: bool = False, weights=None, seed: int = 0, family=None, **config):
     config = COMMON | (SDXL if sdxl else SD1) | dict(dtype=torch.float32) | config
-    family = (comfy.supported_models.SDXL if sdxl else comfy.supported_models.SD15)(dict(config))
+    family = (family or (comfy.supported_models.SDXL if sdxl else comfy.supported_models.SD15))(dict(config))
     family.unet_config.update(num_heads=config["num_heads"], num_head_channels=config["num_head_channels"])     # the class sets SD 1.5's own 8 heads
     family.set_inference_dtype(torch.float32, None)
     model = family.get_model({}, "", device="cpu")
@@ -140,6 +144,25 @@ def conditioning(seed: int, tokens: int = 77, width: int = 64, **keys) -> list:
 def sample(model, positive, negative, latent, *, seed=1, steps=3, cfg=5.0, sampler="euler", scheduler="normal", **settings):
     latent = latent if isinstance(latent, dict) else {"samples": latent}
     return nodes.common_ksampler(model, seed, steps, cfg, sampler, scheduler, positive, negative, latent, **settings)[0]["samples"]
+
+
+def stopped(model, act, call: int = 2) -> int:
+    """act(model) while somebody presses the stop button in a model call, counted from 1 -> how many calls there were; what acts has to look, and stop."""
+    calls = []
+
+    def press(executor, *args, **kwargs):
+        calls.append(1)
+        if len(calls) == call:
+            comfy.model_management.interrupt_current_processing()
+        return executor(*args, **kwargs)
+
+    pressed = model.clone()
+    pressed.add_wrapper_with_key("diffusion_model", "press", press)
+    try:
+        act(pressed)
+    except comfy.model_management.InterruptProcessingException:
+        return len(calls)
+    raise AssertionError("was not interrupted")
 
 
 def run_node(node_id: str, **inputs) -> tuple:

@@ -1,6 +1,8 @@
 """Hooks of other packs besides replace functions, placed before and after ours: all act, as if alone."""
+import hostkit as kit
 import torch
-from techniques import STYLE, assert_differs, before_and_after, hooked, ours_alone, plain, run
+from concord.processors.errors import ConcordError
+from techniques import CONTROL, PICTURE, STYLE, WINDOWS, assert_differs, before_and_after, hooked, ours_alone, plain, run
 
 
 def check_override():
@@ -25,7 +27,7 @@ def check_override():
     assert len(calls) >= 2 * least
 
 
-def check_list_patches():
+def check_list_patches(thorough=False):
     """Patches of the host's lists run as often as without us, and act."""
     calls = []
 
@@ -43,7 +45,8 @@ def check_list_patches():
 
     hooks = {"attn1_patch": inputs, "attn2_patch": inputs, "attn1_output_patch": output, "attn2_output_patch": output,
              "input_block_patch": block, "output_block_patch": block}
-    for name, function in hooks.items():
+    for name in hooks if thorough else ("attn1_patch", "attn2_output_patch", "output_block_patch"):
+        function = hooks[name]
         hook = lambda patcher: getattr(patcher, f"set_model_{name}")(function)  # noqa: B023
         below, above = before_and_after(hook)
         assert torch.equal(below, above), name
@@ -89,6 +92,41 @@ def check_widened_batch_is_refused():
         assert "batch" in str(error) and "\n" not in str(error), error
     else:
         raise AssertionError("a widened batch was accepted")
+
+
+def couple(setup):
+    """Another pack's regional prompts: a second prompt, as further rows inside cross-attention, averaged behind it by a mask."""
+    patched, other = setup[0].clone(), kit.conditioning(9)[0][0]
+
+    def widen(q, k, v, extra):
+        more = other.to(k).expand(len(k), -1, -1)
+        return torch.cat([q, q]), torch.cat([k, more]), torch.cat([v, more])
+
+    def merge(n, extra):
+        here, there = n.chunk(2)
+        left = torch.linspace(0, 1, n.shape[1])[:, None]
+        return here * left + there * (1 - left)
+
+    patched.set_model_attn2_patch(widen)
+    patched.set_model_attn2_output_patch(merge)
+    return patched, *setup[1:]
+
+
+def check_attention_couple():
+    """Goes together with what leaves cross-attention alone; what acts there is refused by name."""
+    alone = run(couple(plain()))
+    for technique in (STYLE, WINDOWS, CONTROL):
+        below, above = run(technique.typical(couple(plain()))), run(couple(technique.typical(plain())))
+        assert torch.equal(below, above), technique.name
+        assert_differs(below, alone, technique.name)
+        assert_differs(below, run(technique.typical(plain())), technique.name)
+    for setup in (PICTURE.typical(couple(plain())), couple(PICTURE.typical(plain()))):
+        try:
+            run(setup)
+        except ConcordError as error:
+            assert "changed the batch" in str(error) and "attention couple" in str(error) and "\n" not in str(error), error
+        else:
+            raise AssertionError("was accepted")
 
 
 def check_guidance_functions():

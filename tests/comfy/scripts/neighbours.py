@@ -6,7 +6,7 @@ import torch
 from comfy_extras import nodes_freelunch, nodes_hypertile, nodes_pag, nodes_perpneg, nodes_sag, nodes_tomesd
 from concord.processors.errors import ConcordError
 from concord.processors.prediction.multidiffusion import multidiffusion
-from techniques import CONTROL, KIT, STYLE, WINDOWS, assert_differs, assert_same, latent, plain, run
+from techniques import CONTROL, KIT, PICTURE, STYLE, TECHNIQUES, WINDOWS, assert_differs, assert_same, latent, plain, run
 
 
 def with_node(node, *settings):
@@ -39,13 +39,33 @@ def check_perturbed_attention():
 
 def check_self_attention_guidance():
     """Records scores in a replace function of the middle block, then runs the negative alone."""
+    guided = with_node(nodes_sag.SelfAttentionGuidance, 0.8, 2.0)
     for technique in (STYLE, CONTROL):
-        assert_both_act(technique, with_node(nodes_sag.SelfAttentionGuidance, 0.8, 2.0), latent(1, 16, 16) if technique is CONTROL else latent(2, 16, 16))
+        assert_both_act(technique, guided, latent(1, 16, 16) if technique is CONTROL else latent(2, 16, 16))
+    for setup in (WINDOWS.typical(guided(plain())), guided(WINDOWS.typical(plain()))):
+        assert_refused(setup, latent(1, 16, 16), "MultiDiffusion", "Self-Attention Guidance", "windows")
+    assert torch.equal(run(WINDOWS.neutral(guided(plain())), latent(1, 16, 16)), run(guided(plain()), latent(1, 16, 16)))
+
+
+def assert_refused(setup, canvas, *said: str):
+    """In one line that says all this."""
+    try:
+        run(setup, canvas)
+    except ConcordError as error:
+        assert all(part in str(error) for part in said) and "\n" not in str(error), error
+    else:
+        raise AssertionError("was accepted")
 
 
 def check_merged_tokens():
-    """ToMe: fewer tokens inside self-attention than the picture has."""
-    assert_both_act(STYLE, with_node(nodes_tomesd.TomePatchModel, 0.4), latent(2, 16, 16))
+    """ToMe: fewer tokens inside self-attention than the picture has. What must know their places there is refused by name."""
+    merged = with_node(nodes_tomesd.TomePatchModel, 0.4)
+    for technique in (STYLE, WINDOWS, PICTURE):
+        assert_both_act(technique, merged, latent(2, 16, 16))
+    masked, copies, mutual = (technique for technique in TECHNIQUES if technique.name in ("FeatureAdaIN", "PromptToPrompt", "MasaCtrl"))
+    assert_both_act(mutual, merged, latent(3, 16, 16))
+    for setup, name in ((copies.typical, copies.name), (mutual.other, mutual.name), (masked.other, masked.name)):
+        assert_refused(setup(merged(plain())), latent(3, 16, 16), "merged the 256 tokens", name)
 
 
 def check_perp_neg():
@@ -56,13 +76,11 @@ def check_perp_neg():
 def check_hyper_tile():
     """Puts tiles into the batch inside a block: composes where our sites are not touched, else is refused by name."""
     tiles = with_node(nodes_hypertile.HyperTile, 1, 2, 0, False)
-    big = latent(2, 32, 32)
-    try:
-        run(STYLE.typical(tiles(plain())), big)
-    except ConcordError as error:
-        assert "changed the batch" in str(error) and "\n" not in str(error)
-    else:
-        raise AssertionError("was accepted")
+    canvas = latent(2, 16, 16)
+    for technique in (WINDOWS, CONTROL, PICTURE):
+        assert_both_act(technique, tiles, canvas)
+    for setup in (STYLE.typical(tiles(plain())), tiles(STYLE.typical(plain()))):
+        assert_refused(setup, canvas, "changed the batch", "StyleAligned", "HyperTile")
 
 
 def check_fixed_seeds_repeat():

@@ -30,7 +30,7 @@ def refusal(patcher) -> str:
 
 
 def check_other_families():
-    assert "9 input channels" in refusal(patcher_of(comfy.supported_models.SD15, {"in_channels": 9}))
+    assert "7 input channels" in refusal(patcher_of(comfy.supported_models.SD15, {"in_channels": 7}))
     assert "Stable Diffusion 2" in refusal(patcher_of(comfy.supported_models.SD20, {"context_dim": 1024}))
     v_prediction = patcher_of(comfy.supported_models.SD15, {})
     v_prediction.model.model_type = comfy.model_base.ModelType.V_PREDICTION
