@@ -102,7 +102,7 @@ def test(options: argparse.Namespace) -> int:
 
     os.chdir(ROOT)  # pytest's settings are there
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread for each of pytest's processes; several would wait for each other
-    return int(pytest.main(options.rest or ["-m", "not slow", "-n", "auto", "--dist", "loadgroup"]))
+    return int(pytest.main(options.rest or ["-m", "not slow", "-n", "auto", "--dist", "worksteal"]))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -136,6 +136,6 @@ def test_arguments_for_pytest_are_passed_on(at: Path, monkeypatch: pytest.Monkey
     given: list[Any] = []
     monkeypatch.setattr(pytest, "main", lambda arguments: given.append(arguments) or 1)
     assert main(["test"]) == 1 == main(["test", "-q", "tests/test_cli.py", "--collect-only"])
-    assert given == [["-m", "not slow", "-n", "auto", "--dist", "loadgroup"], ["-q", "tests/test_cli.py", "--collect-only"]] and Path.cwd() == ROOT
+    assert given == [["-m", "not slow", "-n", "auto", "--dist", "worksteal"], ["-q", "tests/test_cli.py", "--collect-only"]] and Path.cwd() == ROOT
     with pytest.raises(SystemExit, match="2"):
         main(["nodes", "--unknown"])

@@ -42,13 +42,16 @@ def expect(refusal: str, found: Setup, **settings) -> None:
     assert bool(said) == bool(refusal) and refusal in said, f"{settings}: {said or 'was accepted'}"
 
 
+HARDEST = ("heun", "dpmpp_2m_sde")  # evaluates twice a step; draws noise and remembers
+
+
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", [pytest.param(name, marks=[pytest.mark.slow] * (name not in HARDEST)) for name in SAMPLERS])
 def test_samplers(name, sampler):
     expect("", made(name), sampler=sampler)
 
 
-@pytest.mark.parametrize("scheduler", SCHEDULERS)
+@pytest.mark.parametrize("scheduler", [pytest.param(name, marks=[pytest.mark.slow] * (name not in ("karras", "ddim_uniform"))) for name in SCHEDULERS])
 @pytest.mark.parametrize("name", ("PromptToPrompt, blended", *BANK))
 def test_an_inversion_and_its_run_go_over_every_schedulers_levels(name, scheduler):
     expect("", made(name, scheduler=scheduler), scheduler=scheduler)

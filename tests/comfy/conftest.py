@@ -9,6 +9,7 @@ Every test that takes one of these fixtures runs once per host:
                                                           Arguments and results: what JSON holds, and tensors.
     check()                                               in a module with `SCRIPTS = ("x.py", ...)`: one test for each `check_*`
                                                           function of scripts/x.py; a failing one shows the host's own traceback.
+                                                          One that takes `thorough` runs with False, and as a slow test with True.
     comfy -> Path                                         the host's folder.
 
 A module with `DEEP = True` looks at one technique closely: in all hosts but the newest its tests are slow ones (`make test-all`).
@@ -25,6 +26,7 @@ import select
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,18 +106,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "comfy" in metafunc.fixturenames:
         found = find_hosts()
         newest, deep = max(found, key=version, default=None), getattr(metafunc.module, "DEEP", False)
-        marks = lambda host: [pytest.mark.xdist_group(host.name), *([pytest.mark.slow] if deep and host != newest else [])]  # a host boots in one process
-        hosts = [pytest.param(host, id=host.name, marks=marks(host)) for host in found]
+        hosts = [pytest.param(host, id=host.name, marks=[pytest.mark.slow] * (deep and host != newest)) for host in found]
         metafunc.parametrize("comfy", hosts or [pytest.param(None, id="no host", marks=pytest.mark.skip(reason=MISSING))], scope="session")
     if "check_name" in metafunc.fixturenames:
-        found = [(script, name) for script in metafunc.module.SCRIPTS for name in checks(script)]
-        metafunc.parametrize("check_name", found, ids=[f"{script.removesuffix('.py')}-{name.removeprefix('check_')}" for script, name in found])
+        metafunc.parametrize("check_name", [param for script in metafunc.module.SCRIPTS for param in checks(script)])
 
 
-def checks(script: str) -> list[str]:
-    """The names of a script's checks, without running it."""
+def checks(script: str) -> Iterator[Any]:
+    """(script, name, arguments) of each of its checks, without running it."""
     tree = ast.parse((HERE / "scripts" / script).read_text())
-    return [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("check_")]
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("check_"):
+            name = f"{script.removesuffix('.py')}-{node.name.removeprefix('check_')}"
+            yield pytest.param((script, node.name, {}), id=name)
+            if "thorough" in (argument.arg for argument in node.args.args):
+                yield pytest.param((script, node.name, {"thorough": True}), id=f"{name}-thorough", marks=pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
@@ -142,8 +147,9 @@ def in_host(worker: Worker, tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture
-def check(in_host, check_name: tuple[str, str]):
-    return lambda: in_host(*check_name)
+def check(in_host, check_name: tuple[str, str, dict[str, bool]]):
+    script, name, arguments = check_name
+    return lambda: in_host(script, name, **arguments)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

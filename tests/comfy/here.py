@@ -20,9 +20,9 @@ def script_here(name: str) -> ModuleType:
     return module
 
 
-def run_here(name: str) -> dict:
+def run_here(name: str, **arguments: bool) -> dict:
     """What scripts/<name> makes in the headless host, on one thread as in the others."""
     module = script_here(name)
     import torch
     torch.set_num_threads(1)
-    return module.in_diffusers()
+    return module.in_diffusers(**arguments)

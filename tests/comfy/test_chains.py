@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 
 DEEP = True  # in older hosts: slow
-BLOCK, ALL = 30, 300
+BLOCK, ALL = 10, 300
 
 
 @pytest.mark.parametrize("first", [0, *(pytest.param(first, marks=pytest.mark.slow) for first in range(BLOCK, ALL, BLOCK))])

@@ -10,6 +10,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 from ..sampling_models import noise, text
 from .versions import version
 
+DEEP = True  # in older hosts: slow
 MODULES = (conditioning, control, encoding, latent, latent_size, regions, sampling)
 EXTRAS = {"SetUnionControlNetType"}  # not among the nodes that a host has without its extras: test_union_type_node runs it
 NODES = {node.define_schema().node_id: node for module in MODULES for node in nodes_of(module) if node.define_schema().node_id not in EXTRAS}

@@ -20,13 +20,9 @@ def test_guidance(check):
     check()
 
 
-@pytest.fixture(scope="session")
-def ours() -> dict[str, torch.Tensor]:
-    return run_here("guidance.py")
-
-
-def test_same_numbers(comfy, ours, in_host):
-    theirs = in_host("guidance.py", "in_comfyui")
+@pytest.mark.parametrize("thorough", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_same_numbers(comfy, in_host, thorough):
+    ours, theirs = run_here("guidance.py", thorough=thorough), in_host("guidance.py", "in_comfyui", thorough=thorough)
     assert set(ours) == set(theirs)
     off = {name: float((ours[name] - theirs[name]).abs().max() / theirs[name].abs().max()) for name in ours
            if version(comfy) >= (0, 8) or "ancestral" not in name}  # before 0.8 the host drew ancestral noise from the generator of the start noise

@@ -11,6 +11,8 @@ from concord.nodes import all_nodes
 from ..hint_networks import dexined, save_depth
 
 DEEP = True  # in older hosts: slow
+
+
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")

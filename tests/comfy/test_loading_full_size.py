@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 
 from .. import loading_layouts as layouts
 
+DEEP = True  # in older hosts: slow
 PROMPT = "a (red:1.2) cat on a table"
 UNETS = {"sd1": replace(layouts.SD1, channels=(320, 640, 1280, 1280)), "sdxl": replace(layouts.SDXL, channels=(320, 320, 320))}
 TEXTS = {"sd1": layouts.text_l(layers=12), "sdxl": layouts.text_l("conditioner.embedders.0.transformer.", layers=12) | layouts.text_g(layers=32)}

@@ -10,6 +10,7 @@ from concord.nodes import nodes_of
 
 from .versions import version
 
+DEEP = True  # in older hosts: slow
 PICTURES = {node.__name__: node for module in (image_batch, image_size, masks) for node in nodes_of(module)}
 NODES = PICTURES | {node.__name__: node for module in (image_models, loaders, loras, text) for node in nodes_of(module)}
 

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from .versions import version
 
+DEEP = True  # in older hosts: slow
 PROMPTS = [
     "", " ", "a red cat",
     "A Photo Of A CAT", "a (red:1.2) cat", "(a (very (red)) cat)", "(((deep)))", "(a:0.5)(b:1.5)", "((a:0.5) b:1.5)", "[not] {a} <weight>",

@@ -9,6 +9,8 @@ from concord.hosts.diffusers.loading.autoencoder import vae_from
 from concord.hosts.diffusers.loading.files import read_tensors
 from safetensors.torch import save_file
 
+DEEP = True  # in older hosts: slow
+
 
 def random_tensors(shapes: dict[str, list[int]]) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)

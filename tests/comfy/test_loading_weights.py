@@ -20,6 +20,8 @@ from concord.model_loaders.clip_vision import Vision
 from diffusers import UNet2DConditionModel
 from safetensors.torch import save_file
 
+DEEP = True  # in older hosts: slow
+
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))

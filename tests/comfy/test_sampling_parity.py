@@ -11,6 +11,7 @@ from concord.hosts.diffusers.sigmas import SCHEDULERS
 from ..sampling_models import control_net, noise, text, unet
 from .versions import version
 
+DEEP = True  # in older hosts: slow
 TOLERANCE = 2e-5  # of the largest value
 SMALL = dict(channel_mult=[1, 2], num_res_blocks=[1, 1], transformer_depth=[1, 1], transformer_depth_output=[1] * 4)
 

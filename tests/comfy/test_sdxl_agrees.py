@@ -11,6 +11,8 @@ from ..sampling_models import control_net, noise, text, unet
 from .here import script_here
 from .test_sampling_parity import LARGE
 
+DEEP = True  # in older hosts: slow
+
 
 def test_sdxl_with_every_technique(in_host):
     network = unet(sdxl=True)

@@ -15,15 +15,15 @@ import traceback
 from pathlib import Path
 
 
-def boot(host: Path, folder: Path) -> None:
-    """Makes the host importable, on the CPU, with all folders that it may write to below `folder`."""
+def boot(host: Path, folder: Path, **settings: object) -> None:
+    """Makes the host importable, on the CPU, with all folders that it may write to below `folder`. settings: others of the host's command line."""
     for name in ("models", "input", "output", "temp", "user", "custom_nodes"):
         (folder / name).mkdir(exist_ok=True)
     sys.path.insert(0, str(host))
     import comfy.options
     comfy.options.enable_args_parsing(False)
     from comfy.cli_args import args
-    args.cpu, args.base_directory = True, str(folder)             # read when comfy.model_management and folder_paths are imported
+    vars(args).update({"cpu": True, "base_directory": str(folder), **settings})  # read when comfy.model_management and folder_paths are imported
     import torch
     torch.set_num_threads(1)
     import utils.extra_config  # noqa: F401  # before `nodes`, as main.py does: old hosts hide it later

@@ -20,8 +20,11 @@ MODES = {
 }
 
 
-def latents(host, encode, sample) -> dict[str, torch.Tensor]:
-    """encode(text) -> CONDITIONING; sample(model, positive, negative, latent, cfg, sampler) -> LATENT."""
+FEW = (*MODES, "everything", "masked")
+
+
+def latents(host, encode, sample, thorough: bool) -> dict[str, torch.Tensor]:
+    """The whole list, or a few of it. encode(text) -> CONDITIONING; sample(model, positive, negative, latent, cfg, sampler) -> LATENT."""
     model, positive, negative = host.practice_model()[0], encode("a red circle on the left and a blue star on the right"), encode("")
     guided = lambda name, m=model, **how: host.attach(m, *MODES[name](layers=FINE, **how))
     both = host.attach(guided("backward"), *MODES["attend_and_excite"](layers=FINE))
@@ -42,12 +45,13 @@ def latents(host, encode, sample) -> dict[str, torch.Tensor]:
         "everything": (guided("backward", windows(aligned)), *controlled, (2, 4, 16, 24)),
         "the authors' layers": (host.attach(model, *MODES["backward"]()), positive, negative, plain),
     }
+    cases = {name: case for name, case in cases.items() if thorough or name in FEW}
     made = {name: sample(*case[:3], {"samples": torch.zeros(case[3])}, *(case[4:] or (4.0,)))["samples"] for name, case in cases.items()}
     masked = {"samples": torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0)) * 0.5, "noise_mask": torch.ones(1, 1, 128, 128).tril()}
     return made | {"masked": sample(guided("backward"), positive, negative, masked, 4.0)["samples"]}
 
 
-def in_comfyui() -> dict[str, torch.Tensor]:
+def in_comfyui(thorough: bool = False) -> dict[str, torch.Tensor]:
     from concord.hosts.comfy import host
 
     import nodes
@@ -57,10 +61,10 @@ def in_comfyui() -> dict[str, torch.Tensor]:
     def sample(model, positive, negative, latent, cfg, sampler="euler"):
         return nodes.common_ksampler(model, 1, 3, cfg, sampler, "normal", positive, negative, latent)[0]
 
-    return latents(host, lambda text: nodes.CLIPTextEncode().encode(clip, text)[0], sample)
+    return latents(host, lambda text: nodes.CLIPTextEncode().encode(clip, text)[0], sample, thorough)
 
 
-def in_diffusers() -> dict[str, torch.Tensor]:
+def in_diffusers(thorough: bool = False) -> dict[str, torch.Tensor]:
     from concord.hosts.diffusers import host
     from concord.hosts.diffusers.sample import sample as sampled
 
@@ -69,7 +73,7 @@ def in_diffusers() -> dict[str, torch.Tensor]:
     def sample(model, positive, negative, latent, cfg, sampler="euler"):
         return sampled(model, 1, 3, cfg, sampler, "normal", positive, negative, latent)
 
-    return latents(host, lambda text: clip.encode_from_tokens_scheduled(clip.tokenize(text)), sample)
+    return latents(host, lambda text: clip.encode_from_tokens_scheduled(clip.tokenize(text)), sample, thorough)
 
 
 def sdxl_setups(host, model) -> dict:

@@ -1,7 +1,9 @@
 """What the contract scripts share: the rows of tests/contract in this host, small models, and comparisons."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
+from types import SimpleNamespace
 
 import hostkit as kit
 import torch
@@ -32,7 +34,16 @@ def plain() -> Setup:
 
 def everything(setup: Setup, chunks: int = 1) -> Setup:
     """All quick techniques that go together, with prompts of so many chunks."""
-    for technique in compatible([technique for technique in QUICK if chunks == 1 or not technique.chunk]):
+    return all_of([technique for technique in QUICK if chunks == 1 or not technique.chunk], setup)
+
+
+def alone_or_together(techniques, thorough: bool) -> Sequence:
+    """Each of the techniques; when there is no time all in one, which is all of their edits in fewer runs."""
+    return techniques if thorough else (SimpleNamespace(name="all together", typical=lambda setup: all_of(techniques, setup)),)
+
+
+def all_of(techniques, setup: Setup) -> Setup:
+    for technique in compatible(techniques):
         setup = technique.typical(setup)
     return setup
 

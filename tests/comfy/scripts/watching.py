@@ -5,7 +5,7 @@ import torch
 from comfy.ldm.modules.attention import attention_pytorch, attention_sub_quad, optimized_attention
 from concord.hosts.comfy import host, unet
 from concord.processors.attention.attention_maps import attention_maps
-from techniques import TECHNIQUES, assert_same, model, plain, run
+from techniques import QUICK, TECHNIQUES, alone_or_together, assert_same, model, plain, run
 
 BLOCKS = [("input", n) for n in (1, 2, 4, 5, 7, 8)] + [("middle", 0)] + [("output", n) for n in range(3, 12)]
 
@@ -68,8 +68,8 @@ def check_foreign_functions():
     assert calls[: len(calls) // 2] == calls[len(calls) // 2 :]
 
 
-def check_every_technique():
-    for technique in TECHNIQUES:
+def check_every_technique(thorough=False):
+    for technique in alone_or_together(TECHNIQUES if thorough else QUICK, thorough):
         assert_watched(technique.typical(plain()))
 
 
