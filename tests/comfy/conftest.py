@@ -12,7 +12,8 @@ Every test that takes one of these fixtures runs once per host:
                                                           One that takes `thorough` runs with False, and as a slow test with True.
     comfy -> Path                                         the host's folder.
 
-A module with `DEEP = True` looks at one technique closely: in all hosts but the newest its tests are slow ones (`make test-all`).
+A module with `DEEP = True` looks at one thing closely: in all hosts but the newest its tests are slow ones (`make test-all`); with a set of names,
+those of its tests are.
 
 One process per host serves the whole session (importing a host costs 5 to 12 seconds) and starts with a clean environment.
 """
@@ -106,6 +107,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "comfy" in metafunc.fixturenames:
         found = find_hosts()
         newest, deep = max(found, key=version, default=None), getattr(metafunc.module, "DEEP", False)
+        deep = metafunc.function.__name__ in deep if isinstance(deep, set) else deep
         hosts = [pytest.param(host, id=host.name, marks=[pytest.mark.slow] * (deep and host != newest)) for host in found]
         metafunc.parametrize("comfy", hosts or [pytest.param(None, id="no host", marks=pytest.mark.skip(reason=MISSING))], scope="session")
     if "check_name" in metafunc.fixturenames:

@@ -7,6 +7,7 @@ import torch
 from .here import run_here
 from .versions import version
 
+DEEP = True  # in older hosts: slow
 CASES = (
     "plain", "aligned", "aligned otherwise", "aligned at cfg 1", "aligned, 154 tokens and 77", "aligned, two positives with an area", "windows",
     "windows, gaussian, all around", "windows, odd sizes", "windows, area and mask", "windows all around, area", "controlled", "controlled twice",

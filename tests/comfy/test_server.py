@@ -17,6 +17,7 @@ from PIL import Image
 from .conftest import ROOT, clean_environment, host_python
 from .server import Server
 
+DEEP = {"test_same_pictures_in_few_steps"}  # in older hosts: slow
 WORKFLOWS = sorted((ROOT / "workflows" / "api").glob("*-practice.json"))
 
 
