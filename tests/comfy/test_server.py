@@ -89,7 +89,7 @@ def shorter(workflow: Path) -> dict:
     return prompt
 
 
-@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("workflow", [pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * (i % 3 > 0)) for i, path in enumerate(WORKFLOWS)])
 def test_same_pictures_in_few_steps(server: Server, headless, workflow: Path):
     assert_same_pictures(server.run(shorter(workflow)), headless(shorter(workflow)))
 

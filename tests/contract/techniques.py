@@ -29,6 +29,7 @@ KIT = Kit(host, lambda: control_net())
 TECHNIQUES = tuple(row(KIT) for row in ROWS)
 STYLE_ALIGNED, MULTIDIFFUSION = TECHNIQUES[:2]
 TOGETHER = compatible(TECHNIQUES)
+COSTLY = [technique for technique in TECHNIQUES if technique.costly]  # alike in what they ask of the network: tests of all but the first are slow
 
 
 def plain() -> Setup:

@@ -17,12 +17,8 @@ from . import techniques as t  # noqa: E402
 from .composition import BOTH, PAGE, REFUSED, said_of  # noqa: E402
 
 PAIRS = list(combinations(t.TECHNIQUES, 2))
-COSTLY = [technique for technique in t.TECHNIQUES if technique.costly]
-
-
-def alike(pair) -> bool:
-    """Whether one of its techniques does what the first costly one does with the network, which is quick enough only once."""
-    return any(technique in COSTLY[1:] for technique in pair)
+SLOW = [pair for pair in PAIRS if any(technique in t.COSTLY[1:] for technique in pair)]
+EACH = [pytest.param(pair, id="+".join(one.name for one in pair), marks=[pytest.mark.slow] * (pair in SLOW)) for pair in PAIRS]
 
 
 def through(techniques) -> torch.Tensor:
@@ -47,7 +43,7 @@ def test_the_page_says_so():
     assert not wrong, f"write {PAGE.name} again (see composition.py)"
 
 
-@pytest.mark.parametrize("pair", [pytest.param(pair, id="+".join(one.name for one in pair), marks=[pytest.mark.slow] * alike(pair)) for pair in PAIRS])
+@pytest.mark.parametrize("pair", EACH)
 def test_pairs_in_both_orders(pair):
     if refused(pair):
         with pytest.raises(ConcordError, match=f"(?s){pair[0].name}.*{pair[1].name}|{pair[1].name}.*{pair[0].name}"):

@@ -13,7 +13,8 @@ from concord.processors.errors import ConcordError  # noqa: E402
 
 from . import techniques as t  # noqa: E402
 
-pytestmark = pytest.mark.parametrize("technique", t.TECHNIQUES, ids=lambda technique: technique.name)
+EACH = [pytest.param(technique, id=technique.name, marks=[pytest.mark.slow] * (technique in t.COSTLY[1:])) for technique in t.TECHNIQUES]
+pytestmark = pytest.mark.parametrize("technique", EACH)
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ def test_masactrl_keeps_the_appearance_in_a_new_layout(studio):
     assert early["place"] > 0.6
 
 
+@pytest.mark.slow
 def test_inverted_pictures_come_back_the_closer_the_more_steps(studio):
     few, many = (editing_effects.round_trip(studio, 2, steps)["error"] for steps in (8, 30))
     assert many < 0.6 * few and many < 0.2

@@ -22,6 +22,7 @@ def test_hints_are_followed_more_closely_with_more_strength(studio):
     assert overlaps[-1] > overlaps[0] + 0.4
 
 
+@pytest.mark.slow
 def test_a_mask_confines_a_hint(studio):
     found = guided_effects.confined_hint(studio, PICTURES)
     assert min(found["with"].values()) > 0.6

@@ -21,6 +21,7 @@ def test_wide_scenes_are_one_scene_without_seams(studio):
     assert feathered["contrast"] > 0.8 and feathered["drift"] < 0.05
 
 
+@pytest.mark.slow
 def test_regions_have_their_objects(studio):
     found = effects.two_regions(studio, 5)
     assert found["colour"] >= 0.7 and found["shape"] >= 0.7
