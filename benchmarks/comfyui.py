@@ -9,9 +9,7 @@ import comfy.cldm.cldm
 import comfy.controlnet
 import comfy.model_management
 import comfy.model_patcher
-import comfy.ops
 import comfy.samplers
-import comfy.supported_models
 import torch
 from concord.hosts.comfy import host
 from concord.tests.comfy import hostkit
@@ -36,20 +34,15 @@ def kit(size: Size, device: str) -> Kit:
 
 
 def unet(size: Size) -> Any:
-    config = hostkit.COMMON | (hostkit.SDXL if size.sdxl else hostkit.SD1) | dict(dtype=size.dtype) | (size.comfy or {})
-    family = (comfy.supported_models.SDXL if size.sdxl else comfy.supported_models.SD15)(dict(config))
-    family.unet_config.update(num_heads=config["num_heads"], num_head_channels=config["num_head_channels"])
-    family.set_inference_dtype(size.dtype, None)
-    model = family.get_model({}, "", device="cpu")
+    model = hostkit.base_model(size.sdxl, hostkit.unet_config(size.sdxl, dtype=size.dtype, **(size.comfy or {})))
     fill(model.diffusion_model)
     load, offload = comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device()
     return comfy.model_patcher.ModelPatcher(model, load_device=load, offload_device=offload)
 
 
 def control_net(size: Size) -> Any:
-    config = hostkit.COMMON | hostkit.SD1 | dict(hint_channels=3, dtype=size.dtype, device=None, operations=comfy.ops.disable_weight_init) | (size.comfy or {})
-    config.pop("out_channels")
-    return comfy.controlnet.ControlNet(fill(comfy.cldm.cldm.ControlNet(**config)), load_device=comfy.model_management.get_torch_device())
+    network = comfy.cldm.cldm.ControlNet(**hostkit.control_config(dtype=size.dtype, **(size.comfy or {})))
+    return comfy.controlnet.ControlNet(fill(network), load_device=comfy.model_management.get_torch_device())
 
 
 def network(model: Any) -> nn.Module:

@@ -68,12 +68,21 @@ def fill_or_load(module, weights, seed: int):
     return module.eval()
 
 
-def unet(sdxl: bool = False, weights=None, seed: int = 0, family=None, **config):
-    config = COMMON | (SDXL if sdxl else SD1) | dict(dtype=torch.float32) | config
+def base_model(sdxl: bool, config: dict, family=None):
+    """The host's model with weights that are yet to be filled."""
     family = (family or (comfy.supported_models.SDXL if sdxl else comfy.supported_models.SD15))(dict(config))
     family.unet_config.update(num_heads=config["num_heads"], num_head_channels=config["num_head_channels"])     # the class sets SD 1.5's own 8 heads
-    family.set_inference_dtype(torch.float32, None)
-    model = family.get_model({}, "", device="cpu")
+    family.set_inference_dtype(config["dtype"], None)
+    return family.get_model({}, "", device="cpu")
+
+
+def unet_config(sdxl: bool = False, **config) -> dict:
+    return COMMON | (SDXL if sdxl else SD1) | dict(dtype=torch.float32) | config
+
+
+def unet(sdxl: bool = False, weights=None, seed: int = 0, family=None, **config):
+    config = unet_config(sdxl, **config)
+    model = base_model(sdxl, config, family)
     if weights is not None:
         names = comfy.utils.unet_to_diffusers(config)
         weights = {names.get(name, name): weight for name, weight in weights.items()}
@@ -81,9 +90,14 @@ def unet(sdxl: bool = False, weights=None, seed: int = 0, family=None, **config)
     return comfy.model_patcher.ModelPatcher(model, load_device=torch.device("cpu"), offload_device=torch.device("cpu"))
 
 
+def control_config(**config) -> dict:
+    config = unet_config(**dict(hint_channels=3, device=None, operations=comfy.ops.disable_weight_init) | config)
+    del config["out_channels"]
+    return config
+
+
 def control_net(weights=None, seed: int = 0, **config):
-    config = COMMON | SD1 | dict(hint_channels=3, dtype=torch.float32, device=None, operations=comfy.ops.disable_weight_init) | config
-    config.pop("out_channels")
+    config = control_config(**config)
     network = comfy.cldm.cldm.ControlNet(**config)
     if weights is not None:
         weights = {name: weight for name, weight in zip(control_names(weights, comfy.utils.unet_to_diffusers(config)), weights.values(), strict=True)}

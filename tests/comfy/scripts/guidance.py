@@ -20,7 +20,7 @@ MODES = {
 }
 
 
-FEW = (*MODES, "everything", "masked")
+FEW = (*MODES, "everything")  # beside the one with a mask
 
 
 def latents(host, encode, sample, thorough: bool) -> dict[str, torch.Tensor]:
