@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from itertools import chain
 from typing import NamedTuple
 
 import torch
@@ -17,7 +19,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from .errors import ConcordError
 
-Attend = Callable[[Tensor, Tensor, Tensor, "Tensor | None"], Tensor]  # q, k, v, bias -> [R, H, N, D]
+Attend = Callable[[Tensor, Tensor, Tensor, "Tensor | None"], Tensor]  # q, k, v, bias -> a new [R, H, N, D], which may be written to
 Change = Callable[..., "tuple[Term, ...]"]
 
 
@@ -78,8 +80,8 @@ class Term(NamedTuple):
             k, v = torch.cat([s.k for s in self.segments], -2), torch.cat([s.values() for s in self.segments], -2)
             out = attend(q, k, v, self.bias())
         if isinstance(self.gate, Tensor):
-            return out * self.gate.to(out)
-        return out if self.gate == 1 else out * self.gate
+            return times(out, self.gate.to(out))
+        return out if self.gate == 1 else times(out, self.gate)
 
     def bias(self) -> Tensor | None:
         """The biases of all segments side by side, [R|1, H|1, N|1, M of all]."""
@@ -188,11 +190,20 @@ def execute(plan: Plan, attend: Attend = scaled_dot_product_attention, beside: T
     return out
 
 
-def total(group: Group, attend: Attend, beside: Tensor | None) -> Tensor:
-    parts = [term.run(attend) for term in group.terms]
-    if beside is not None:
-        parts.append(beside)
-    return sum(parts[1:], parts[0])
+def total(group: Group, attend: Attend, beside: Tensor | None = None) -> Tensor:
+    """The sum of its terms, and of what is beside them. [R, H, N, D]"""
+    parts = chain((term.run(attend) for term in group.terms), () if beside is None else (beside,))
+    return reduce(plus, parts)
+
+
+def plus(ours: Tensor, more: Tensor) -> Tensor:
+    """Their sum, in the place of `ours`; gradients want to see it as it was."""
+    return ours + more if torch.is_grad_enabled() else ours.add_(more)
+
+
+def times(ours: Tensor, factor: Tensor | float) -> Tensor:
+    """Their product, in the place of `ours`; gradients want to see it as it was."""
+    return ours * factor if torch.is_grad_enabled() else ours.mul_(factor)
 
 
 def columns(group: Group, tokens: Sequence[int], name: str = "own", attend: Attend = scaled_dot_product_attention,
@@ -212,8 +223,8 @@ def columns(group: Group, tokens: Sequence[int], name: str = "own", attend: Atte
     if not asked:
         there = ", ".join(dict.fromkeys(s.name for t in group.terms for s in t.segments))
         raise ConcordError(f"no keys named {name!r} to read columns of; there are {there}")
-    parts = [t._replace(segments=tuple(map(hot, t.segments))).run(attend) for t in asked]
-    return sum(parts[1:], parts[0])[..., : len(tokens)]
+    read = Group(group.rows, tuple(t._replace(segments=tuple(map(hot, t.segments))) for t in asked))
+    return total(read, attend)[..., : len(tokens)]
 
 
 def one_hot(tokens: Sequence[int], length: int, width: int, like: Tensor) -> Tensor:

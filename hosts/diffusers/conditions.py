@@ -83,7 +83,7 @@ def call_network(model: Model, x: Tensor, sigma: Tensor, entries: Sequence[Entry
             )[0]
     except Enough:
         return torch.zeros_like(x)
-    return x - noise.float() * level
+    return x - noise.to(x) * level
 
 
 def _calls(entries: list[Entry], batch: int, most_rows: int | None) -> Iterator[list[Entry]]:

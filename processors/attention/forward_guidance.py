@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ..edit import AttentionEdit, Order
-from ..program import Attend, Group, Plan, Segment, one_hot
+from ..program import Attend, Group, Plan, Segment, one_hot, total
 from ..region_places import Views, covers, views_of
 from ..regions import Region
 from ..rows import Row, Site
@@ -119,8 +119,8 @@ class ForwardGuidance(AttentionEdit):
             kept = step.once((self.id, tokens, length, s.v.dtype, s.v.device), lambda: one_hot(tokens, length, len(tokens), s.v).sum(1, keepdim=True))
             return s._replace(v=s.v * kept)
 
-        parts = [term._replace(segments=tuple(map(only, term.segments))).run(attend) for term in mine.terms if any(s.name == "own" for s in term.segments)]
-        return sum(parts[1:], parts[0])
+        asked = tuple(term._replace(segments=tuple(map(only, term.segments))) for term in mine.terms if any(s.name == "own" for s in term.segments))
+        return total(Group(mine.rows, asked), attend)
 
 
 def forward_guidance(aims: Sequence[tuple[Region, tuple[int, ...]]], strength: float = 1.0, window: tuple[float, float] = (0.0, 0.2),

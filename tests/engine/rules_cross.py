@@ -8,13 +8,12 @@ import torch
 from concord.processors.edit import Order
 from concord.tests.engine.truth import Asked, Part, Rule, Scene, State, Taken
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 
-def adapter(tokens: dict[str, Tensor], weights: tuple[tuple[Tensor, Tensor], ...], weight: float, mask: Tensor | None = None) -> tuple[Rule, ...]:
+def adapter(tokens: dict[str, Tensor], weight: float, mask: Tensor | None = None) -> tuple[Rule, ...]:
     def act(scene: Scene, now: State, before: State) -> None:
         for i, row in enumerate(scene.step.rows):
-            k, v = ((tokens[row.branch] @ w).unflatten(-1, (len(scene.q[i]), -1)).transpose(0, 1) for w in weights[scene.site.index])
+            k, v = (t[0] for t in scene.site.project(tokens[row.branch][None]))
             probabilities = (scene.q[i] @ k.mT / sqrt(k.shape[-1])).softmax(-1)
             now[i] = [*now[i], Taken({"image": probabilities}, {"image": v}, weight if mask is None else weight * scene.mask(mask))]
 
@@ -37,7 +36,7 @@ def regions(texts: tuple[Tensor, ...], masks: tuple[Tensor, ...]) -> tuple[Rule,
 
 def paint(maps: Tensor, strength: float) -> tuple[Rule, ...]:
     def act(scene: Scene, now: State, before: State) -> None:
-        on_grid = interpolate(maps[None], scene.site.grid, mode="area").flatten(2)[0].T
+        on_grid = scene.maps(maps).T
         for i in scene.takers(branch="positive"):
             for j, asked in enumerate(now[i]):
                 if "own" in asked.parts:
@@ -61,7 +60,8 @@ def forward(moved: Sequence[tuple[Tensor, tuple[int, ...]]], start: tuple[int, .
         for shown, tokens in where if "own" in columns else ():
             at = list(tokens)
             kept = columns["own"][..., at]
-            columns["own"][..., at] = (1 - amount) * kept + amount * shown / shown.sum() * kept.sum(-2, keepdim=True)
+            there = shown / shown.sum() if shown.any() else shown  # a window may see nothing of a region: its words belong elsewhere
+            columns["own"][..., at] = (1 - amount) * kept + amount * there * kept.sum(-2, keepdim=True)
         return Taken(columns, t.values)
 
     return (Rule(Order.OUTPUT, "cross", act),)

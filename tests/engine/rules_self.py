@@ -29,6 +29,16 @@ def style_aligned(shift: float, scale: float) -> tuple[Rule, ...]:
     return Rule(Order.STATISTICS, "self", align), Rule(Order.SEGMENTS, "self", share)
 
 
+def adain(amount: float) -> tuple[Rule, ...]:
+    """Of the values."""
+    def act(scene: Scene, now: State, before: State) -> None:
+        for i in scene.takers(but="reference"):
+            theirs = before[scene.giver(i, "reference")][0].parts["own"].v
+            now[i] = [a.with_own(v=(1 - amount) * a.parts["own"].v + amount * like(a.parts["own"].v, theirs)) for a in now[i]]
+
+    return (Rule(Order.STATISTICS, "self", act),)
+
+
 def masactrl(source_mask: Tensor | None = None, target_mask: Tensor | None = None) -> tuple[Rule, ...]:
     def act(scene: Scene, now: State, before: State) -> None:
         for i in scene.takers("target"):
@@ -38,7 +48,7 @@ def masactrl(source_mask: Tensor | None = None, target_mask: Tensor | None = Non
                 now[i] = [asked]
                 continue
             front, gate = scene.mask(source_mask, "nearest").T >= 0.5, scene.mask(target_mask, "nearest")
-            hide = lambda out: torch.zeros(out.shape, dtype=torch.float64).masked_fill(out, -inf)
+            hide = lambda out: torch.zeros(out.shape, dtype=torch.float64).masked_fill(out & ~out.all(), -inf)  # a window may see none of it: then all counts
             now[i] = [asked.with_own(bias=hide(~front))._replace(gate=gate), asked.with_own(bias=hide(front))._replace(gate=1 - gate)]
 
     return (Rule(Order.SOURCE, "self", act),)

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
+from concord.processors.attention.adain import feature_adain
+from concord.processors.attention.decoupled import DecoupledTokens
 from concord.processors.attention.forward_guidance import forward_guidance
 from concord.processors.attention.masactrl import masactrl
 from concord.processors.attention.paint_with_words import paint_with_words
@@ -15,7 +17,6 @@ from concord.processors.edit import Edit, Program
 from concord.processors.regions import Region
 from concord.processors.rows import Row
 from concord.tests.engine import rules_cross, rules_self
-from concord.tests.engine.edits_cross import ImagePrompt
 from concord.tests.engine.edits_self import FrameAttention, MixedAttention, Sharpen, StyleInjection
 from concord.tests.engine.toy import CHANNELS, GRID, STEPS, TOKENS, Toy, canvas, lanes, noise, prompts, step_of
 from concord.tests.engine.truth import Rule, naive
@@ -43,19 +44,21 @@ PAINTED = ((Region(mask=LEFT), (2,)), (Region(mask=TOP), (4,)))  # the same, as 
 MOVED = ((LEFT, (2,)), (RIGHT, (4, 5)))
 
 
-def projections(seed: int, text: int, widths: Sequence[int]) -> tuple[tuple[Tensor, Tensor], ...]:
-    return tuple((noise(seed + i, text, width) / 4, noise(seed + 50 + i, text, width) / 4) for i, width in enumerate(widths))
-
-
 class Technique(NamedTuple):
     edits: tuple[Edit, ...]
     rules: tuple[Rule, ...]
     lonely: bool = False  # whether it does something for a single plain image
 
 
-def image(text: int) -> dict[str, Tensor]:
+def image(text: int, seed: int = 1) -> dict[str, Tensor]:
     """The tokens of an image prompt."""
-    return {"positive": noise(1, 4, text), "negative": torch.zeros(4, text, dtype=torch.float64)}
+    return {"positive": noise(seed, 4, text), "negative": torch.zeros(4, text, dtype=torch.float64)}
+
+
+def picture_prompt(tokens: dict[str, Tensor], weight: float, mask: Tensor | None = None) -> tuple[Edit, ...]:
+    """Read with the model's own projections."""
+    positive, negative = (tokens[branch][None] for branch in ("positive", "negative"))
+    return (DecoupledTokens(tokens=positive, negative=negative, weight=weight, mask=None if mask is None else mask[None]),)
 
 
 def texts(text: int) -> tuple[Tensor, Tensor]:
@@ -68,11 +71,12 @@ def couple(said: Sequence[Tensor], masks: Sequence[Tensor]) -> tuple[Edit, ...]:
     return region_prompts([Region(mask=mask) for mask in masks], [text[None] for text in said], base_ratio=0.0)
 
 
-def table(text: int, widths: Sequence[int]) -> dict[str, Technique]:
-    """For a network whose prompts have `text` channels, and whose cross-attentions have `widths`."""
-    said, seen, first, second = texts(text), image(text), projections(10, text, widths), projections(20, text, widths)
+def table(text: int) -> dict[str, Technique]:
+    """For a network whose prompts have `text` channels."""
+    said, seen, other = texts(text), image(text), image(text, 4)
     return {
         "style": Technique(style_aligned(shift=0.7, scale=0.9), rules_self.style_aligned(0.7, 0.9)),
+        "adain": Technique(feature_adain("values", strength=0.75), rules_self.adain(0.75)),
         "masactrl": Technique(masactrl("plain", (0.0, 1.0), None), rules_self.masactrl()),
         "union": Technique(masactrl("union", (0.0, 1.0), None), rules_self.union()),
         "masked": Technique(masactrl("masks", (0.0, 1.0), None, masks=(LEFT, TOP)), rules_self.masactrl(LEFT, TOP)),
@@ -88,17 +92,16 @@ def table(text: int, widths: Sequence[int]) -> dict[str, Technique]:
         "forward": Technique(forward_guidance([(Region(mask=mask), tokens) for mask, tokens in MOVED], window=(0.0, 1.0), start=(0,), end=(6,)),
                              rules_cross.forward(MOVED, (0,), (6,)), lonely=True),
         "sharpen": Technique((Sharpen(by=1.25),), rules_self.sharpen(1.25), lonely=True),
-        "adapter": Technique((ImagePrompt(tokens=seen, weights=first, weight=0.8, mask=LEFT),),
-                             rules_cross.adapter(seen, first, 0.8, LEFT), lonely=True),
-        "adapter2": Technique((ImagePrompt(tokens=seen, weights=second, weight=0.3),), rules_cross.adapter(seen, second, 0.3), lonely=True),
+        "adapter": Technique(picture_prompt(seen, 0.8, LEFT), rules_cross.adapter(seen, 0.8, LEFT), lonely=True),
+        "adapter2": Technique(picture_prompt(other, 0.3), rules_cross.adapter(other, 0.3), lonely=True),
     }
 
 
-TABLE = table(CHANNELS, (CHANNELS,) * 2)
+TABLE = table(CHANNELS)
 TEXTS, IMAGE = texts(CHANNELS), image(CHANNELS)
 CLASHES = [{"masactrl", "masked"}, {"masactrl", "styleid"}, {"masked", "styleid"}, {"selfcopy", "masactrl"}, {"selfcopy", "masked"}, {"selfcopy", "styleid"},
            {"replace", "refine"}]
-EVERYTHING = ("style", "frames", "mixed", "selfcopy", "replace", "reweight", "regions", "paint", "adapter", "adapter2", "forward")
+EVERYTHING = ("style", "adain", "frames", "mixed", "selfcopy", "replace", "reweight", "regions", "paint", "adapter", "adapter2", "forward")
 
 
 def composes(names: Iterable[str]) -> bool:

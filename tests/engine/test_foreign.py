@@ -54,6 +54,16 @@ def test_it_is_the_very_base_where_ours_only_add_terms():
     assert asked == [4, 4]  # image tokens only; the prompt has seven
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("names", [("adapter",), ("adapter", "adapter2")], ids="+".join)
+def test_its_tensor_stays_as_it_was(names):
+    """Ours are added up in place, theirs may be kept by somebody."""
+    foreign = noise(9, 4, HEADS, QUERIES, DEPTH)
+    before = foreign.clone()
+    assert far(run(names, SITES["cross"], lambda: foreign), before) > 1e-3
+    assert torch.equal(foreign, before)
+
+
 def test_it_is_asked_once():
     calls = []
     run(("masked", "style"), SITES["self"], lambda: calls.append(0) or torch.zeros(4, HEADS, QUERIES, DEPTH, dtype=torch.float64))

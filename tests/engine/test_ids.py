@@ -1,7 +1,7 @@
 """An edit's id is its content: the same in every process, another one for every other content."""
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import pytest
 import torch
@@ -45,9 +45,16 @@ def other(value):
             return value | {"extra0"}
 
 
+def unchecked(edit: Edit, name: str, value) -> Edit:
+    """With another value of a field, whether the edit would accept it or not."""
+    twin = object.__new__(type(edit))
+    twin.__dict__.update({f.name: getattr(edit, f.name) for f in fields(edit)} | {name: value})
+    return twin
+
+
 @pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.technique)
 def test_every_field_counts(edit):
-    changed = [replace(edit, **{f.name: other(getattr(edit, f.name))}).id for f in fields(edit)]
+    changed = [unchecked(edit, f.name, other(getattr(edit, f.name))).id for f in fields(edit)]
     assert len({edit.id, *changed}) == len(changed) + 1
 
 

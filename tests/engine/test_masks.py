@@ -11,9 +11,8 @@ from concord.processors.attention.style_aligned import style_aligned
 from concord.processors.regions import Region
 from concord.processors.rows import Site, View
 from concord.processors.run import attention
-from concord.tests.engine.edits_cross import ImagePrompt
-from concord.tests.engine.table import IMAGE, LEFT, RIGHT, projections
-from concord.tests.engine.toy import CHANNELS, DEPTH, GRID, HEADS, QUERIES, Toy, batch, canvas, engine, far, noise, prompts, step_of
+from concord.tests.engine.table import IMAGE, LEFT, RIGHT, picture_prompt
+from concord.tests.engine.toy import DEPTH, GRID, HEADS, QUERIES, Toy, batch, canvas, engine, far, noise, prompts, step_of
 from torch.nn.functional import adaptive_avg_pool2d, scaled_dot_product_attention
 
 SELF, CROSS = Toy().sites()[:2]
@@ -48,7 +47,7 @@ def test_a_mask_of_another_size_is_first_brought_to_the_canvas():
 
 def test_windows_in_one_call_equal_a_call_for_each():
     """Masks are cropped, and a giver serves the takers of its own window."""
-    edits = [ImagePrompt(tokens=IMAGE, weights=projections(3, CHANNELS, (CHANNELS,) * 2), mask=WIDE), MutualAttention(), *style_aligned()]
+    edits = [*picture_prompt(IMAGE, 1.0, WIDE), MutualAttention(), *style_aligned()]
     rows = [row._replace(view=view) for view in VIEWS for row in batch(4)]
     together = Toy()(canvas(rows), prompts(rows), engine(step_of(rows, edits)))
     for i in range(len(VIEWS)):

@@ -12,10 +12,9 @@ from concord.processors.attention.style_aligned import style_aligned
 from concord.processors.edit import Program
 from concord.processors.features.controlnet import ControlResiduals
 from concord.processors.prediction.multidiffusion import multidiffusion
-from concord.tests.engine.edits_cross import ImagePrompt
 from concord.tests.engine.edits_self import Sharpen
-from concord.tests.engine.table import EVERYTHING, IMAGE, PAINTED, edits, projections
-from concord.tests.engine.toy import CHANNELS, batch, far, picture
+from concord.tests.engine.table import EVERYTHING, IMAGE, PAINTED, edits, picture_prompt
+from concord.tests.engine.toy import batch, far, picture
 
 ROWS = batch(8)
 
@@ -50,7 +49,7 @@ def test_adding_leaves_the_old_program_as_it_was():
 
 
 NEUTRAL = {
-    "adapter": (ImagePrompt(tokens=IMAGE, weights=projections(1, CHANNELS, (CHANNELS,) * 2), weight=0.0),),
+    "adapter": picture_prompt(IMAGE, 0.0),
     "paint": paint_with_words(PAINTED, 0.0),
     "sharpen": (Sharpen(by=1.0),),
     "style": style_aligned(share=False, adain=""),

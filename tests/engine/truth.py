@@ -65,8 +65,14 @@ class Scene(NamedTuple):
         return next(i for i, row in enumerate(self.step.rows) if row.lane == lane and with_it(row) == with_it(self.step.rows[taker]))
 
     def mask(self, mask: Tensor, how: str = "area") -> Tensor:
-        """[y, x] -> [N, 1]"""
-        return interpolate(mask[None, None], self.site.grid, mode=how).reshape(-1, 1)
+        """[y, x] -> [N, 1], as all rows of a call see it; masks are float32 everywhere."""
+        return self.maps(mask[None], how)[0][:, None]
+
+    def maps(self, maps: Tensor, how: str = "area") -> Tensor:
+        """[n, y, x] -> [n, N]"""
+        view, seen = self.step.rows[0].view, maps[None].float()
+        seen = seen if view is None else view.crop(interpolate(seen, view.canvas, mode=how))
+        return interpolate(seen, self.site.grid, mode=how).flatten(2)[0].double()
 
 
 State = list[list]  # of each row, its softmaxes: Asked up to SCORES, Taken after

@@ -27,6 +27,21 @@ def check_override():
     assert len(calls) >= 2 * least
 
 
+def check_what_an_override_keeps():
+    """An override that returns tensors which it keeps finds them as they were, also where ours are added up: two pictures."""
+    kept = []
+
+    def override(function, *args, **kwargs):
+        out = function(*args, **kwargs)
+        kept.append((out, out.clone()))
+        return out
+
+    model, *asked = PICTURE.typical(PICTURE.typical(plain()))
+    model.model_options["transformer_options"]["optimized_attention_override"] = override
+    run((model, *asked))
+    assert kept and all(torch.equal(out, before) for out, before in kept)
+
+
 def check_list_patches(thorough=False):
     """Patches of the host's lists run as often as without us, and act."""
     calls = []
