@@ -114,14 +114,11 @@ class AttentionEdit(Edit):
 
     stage = Stage.ATTENTION
     kind: ClassVar[str] = ""  # self, cross, joint; "" for all
+    placed: ClassVar[bool] = False  # whether it has to know which place of the picture each query is: other packs may have merged some of them
     layers: frozenset[int] | None = None  # site indices in execution order; None: all
 
     def covers(self, site: Site) -> bool:
         return self.kind in ("", site.kind) and (self.layers is None or site.index in self.layers)
-
-    def placed(self) -> bool:
-        """Whether it has to know which place of the picture each query is: other packs may have merged some of them."""
-        return False
 
     def rewrite(self, plan: Plan, site: Site, step: Step) -> Plan:
         """The plan with this edit done. Pure."""

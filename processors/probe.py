@@ -26,6 +26,7 @@ class Probe(AttentionEdit):
     """Reads the finished plan of a site. A site that only probes watch computes the host's own numbers, to the bit."""
 
     order = Order.PROBES
+    placed = True
 
     @property
     def owns(self) -> frozenset[str]:  # type: ignore[override]

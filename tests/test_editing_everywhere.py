@@ -1,6 +1,7 @@
 """Each editing technique with each sampler, scheduler and part of a run of the headless host: finite, or refused by a message that names what to change."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -57,8 +58,12 @@ def test_an_inversion_and_its_run_go_over_every_schedulers_levels(name, schedule
     expect("", made(name, scheduler=scheduler), scheduler=scheduler)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("way", PARTS)
+def thirds(first: Sequence[str], second: Sequence[str]) -> list:
+    """All pairs, of which a third is quick: every name of both comes in it."""
+    return [pytest.param(one, other, marks=[pytest.mark.slow] * ((i + j) % 3 > 0)) for i, one in enumerate(first) for j, other in enumerate(second)]
+
+
+@pytest.mark.parametrize("name,way", thirds(NAMES, tuple(PARTS)))
 def test_parts_of_a_run(name, way):
     expect("denoise 1" if way == "denoise" and name in BANK else "", made(name), sampler="heun", **PARTS[way])
 

@@ -108,7 +108,7 @@ def check_tokens(q: Tensor, edits: Sequence[AttentionEdit], site: Site, step: St
         raise ConcordError(f"another node changed the batch from {len(step.rows)} to {len(q)} rows inside {site}, where {whose(edits)} acts; nodes that do so "
                            "there (HyperTile, attention couple) do not go together with it: remove one of the two")
     whole = site.grid[0] * site.grid[1]
-    if q.shape[1] != whole and (placed := [edit for edit in edits if edit.placed()]):
+    if q.shape[1] != whole and (placed := [edit for edit in edits if edit.placed]):
         raise ConcordError(f"another node merged the {whole} tokens of {site} into {q.shape[1]}, where {whose(placed)} has to know the place of each; nodes "
                            "that do so (ToMe) do not go together with it: remove one of the two")
 

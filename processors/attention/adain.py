@@ -37,7 +37,8 @@ class Aligns(Follows):
     def neutral(self) -> bool:
         return self.strength == 0
 
-    def placed(self) -> bool:
+    @property
+    def placed(self) -> bool:  # type: ignore[override]
         return self.mask is not None or self.reference_mask is not None
 
     def seen(self, mask: Tensor | None, who: Seers, site: Site, step: Step, like: Tensor) -> Tensor | None:

@@ -51,6 +51,10 @@ class DecoupledTokens(AttentionEdit):
         if not isfinite(self.weight):
             raise ConcordError(f"the weight is {self.weight}; a number fits")
 
+    @property
+    def placed(self) -> bool:  # type: ignore[override]
+        return self.mask is not None
+
     def neutral(self) -> bool:
         return self.weight == 0 or (self.layer_weights != () and not any(self.layer_weights)) or (self.curve is not None and self.curve.zero)
 

@@ -45,6 +45,7 @@ class ForwardGuidance(AttentionEdit):
     technique = TECHNIQUE
     kind = "cross"
     order = Order.OUTPUT
+    placed = True
 
     aims: tuple[tuple[Region, tuple[int, ...]], ...]  # each region with the places of its words in the prompt
     start: tuple[int, ...] = ()  # places of the tokens that begin the prompt; (): they stay

@@ -65,11 +65,9 @@ class MaskedAttention(MutualAttention):
     Masks [1|n, y, x] 0..1 on the canvas, one for each group; nearest places, as the authors take them. The source's counts from one half on.
     """
 
+    placed = True
     source_mask: Tensor
     target_mask: Tensor
-
-    def placed(self) -> bool:
-        return True
 
     def ask(self, mine: Group, source: Segment, site: Site, step: Step) -> tuple[Term, ...]:
         q = mine.terms[0].q
@@ -90,11 +88,9 @@ class WordMaskedAttention(MutualAttention):
     foreground from `threshold` on. All branches take the positive prompt's. Layers before the first map do without masks.
     """
 
+    placed = True
     maps: WordMaps
     threshold: float = 0.1
-
-    def placed(self) -> bool:
-        return True
 
     @property
     def leads(self) -> str:  # type: ignore[override]

@@ -55,6 +55,7 @@ class PaintWithWords(AttentionEdit):
     technique = TECHNIQUE
     kind = "cross"
     order = Order.SCORES
+    placed = True
 
     aims: tuple[tuple[Region, tuple[int, ...]], ...]  # each region with the places of its words in the prompt
     strength: float = 1.0  # 1: the law's amount; 0: off

@@ -36,6 +36,7 @@ class CopyWords(WordEdit):
     order = Order.COPIES
     owns = frozenset({"queries", "keys"})
     giver = "source"
+    placed = True  # where the source looks, not what else was merged there
     table: Tensor | None = None  # [M, M] the target's columns made of the source's; None: each its own
     there: Tensor | None = None  # [M] 1: the word is the source's; 0: new, with the target's own map; None: all 1
 
@@ -68,13 +69,11 @@ class CopyLayout(TargetEdit):
     order = Order.COPIES
     owns = frozenset({"queries", "keys"})
     giver = "source"
+    placed = True
     fraction: float = 1 / 16  # the finest layer that takes part, in tokens per latent cell: 1/16 is 16 x 16 of 64 x 64
 
     def neutral(self) -> bool:
         return self.window[0] >= self.window[1] and self.window[1] < 1
-
-    def placed(self) -> bool:
-        return True
 
     def covers(self, site: Site) -> bool:
         return super().covers(site) and 4.0**-site.level <= self.fraction

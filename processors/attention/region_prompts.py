@@ -34,6 +34,7 @@ class RegionPrompts(AttentionEdit):
     kind = "cross"
     order = Order.REGIONS
     owns = frozenset({"prompts of the regions"})
+    placed = True
 
     regions: tuple[Region, ...]
     tokens: tuple[Tensor, ...]  # of each region's prompt, [1|B, T, C]; one for all pictures, or one for each

@@ -23,7 +23,9 @@ TAIL = """
 Random chains of two to six of these nodes, with several settings each, batches of one to four, odd sizes, with and without guidance, are run in two random
 orders by the tests, in the headless host and in ComfyUI: every order gives the same bits, branches in one call or in several give the same numbers, and what
 is refused is refused in every order. The tests also compare each technique, each pair and long chains with a naive reading of their maths, in which every
-probability matrix is written out: they agree to 1e-10 in a small transformer and to 1e-8 in a whole UNet, in float64.
+probability matrix is written out: they agree to 1e-10 in a small transformer and to 1e-8 in a whole UNet, in float64. So do whole sampling runs with
+ControlNets, windows and replayed inversions among them, against a loop that does one step, one branch and one window after the other (to 1e-8; to 1e-6 at odd
+sizes, where masks are float32).
 
 This page is written by `python -m concord.tests.contract.composition`; the tests keep it true.
 """

@@ -12,7 +12,7 @@ from concord.processors.errors import ConcordError  # noqa: E402
 from . import techniques as t  # noqa: E402
 from .chains_drawn import draw, through  # noqa: E402
 
-ALWAYS, MORE = range(15), range(15, 300)
+ALWAYS, MORE = range(10), range(10, 300)
 
 
 @pytest.mark.parametrize("seed", [*ALWAYS, *(pytest.param(seed, marks=pytest.mark.slow) for seed in MORE)])

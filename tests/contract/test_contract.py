@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -42,7 +43,10 @@ def test_joint_and_split_branches(technique, run):
     assert t.far(run(t.split(setup), samples=3), run(setup, samples=3)) < 1e-4
 
 
-@pytest.mark.parametrize("samples,canvas,cfg", [(1, (8, 12), 3.0), (4, (9, 13), 3.0), (2, (7, 5), 3.0), (2, (8, 12), 1.0)])
+slow = partial(pytest.param, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("samples,canvas,cfg", [slow(1, (8, 12), 3.0), (4, (9, 13), 3.0), slow(2, (7, 5), 3.0), (2, (8, 12), 1.0)])
 def test_batches_odd_sizes_and_cfg_1(technique, samples, canvas, cfg, run):
     setup = technique.typical(t.plain())
     out = run(setup, samples, canvas, cfg=cfg)
@@ -58,7 +62,7 @@ def test_prompts_of_different_lengths(technique, run):
     assert t.far(run(t.split((model, positive, negative))), run((model, positive, negative))) < 1e-4
 
 
-@pytest.mark.parametrize("keys", [{}, {"area": (8, 8, 0, 4)}, {"mask": torch.zeros(1, 64, 96)}], ids=["whole", "area", "empty mask"])
+@pytest.mark.parametrize("keys", [slow({}), {"area": (8, 8, 0, 4)}, slow({"mask": torch.zeros(1, 64, 96)})], ids=["whole", "area", "empty mask"])
 def test_two_positives(technique, keys, run):
     setup = technique.typical((t.model(), t.networks.text(1) + t.networks.text(3, **keys), t.networks.text(2)))
     assert t.far(run(t.split(setup)), run(setup)) < 1e-4

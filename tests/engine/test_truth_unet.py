@@ -44,9 +44,10 @@ def by_truth(names: Iterable[str], rows: tuple[Row, ...], sdxl: bool = False) ->
 
 NAMES = tuple(techniques())
 PAIRS = [pair for pair in combinations(NAMES, 2) if composes(pair)]
+EACH = [pytest.param(pair, marks=[pytest.mark.slow] * (number % 5 > 0)) for number, pair in enumerate(PAIRS)]
 
 
-@pytest.mark.parametrize("names", [(), *[(name,) for name in NAMES], *PAIRS, *CHAINS], ids=lambda names: "+".join(names) or "nothing")
+@pytest.mark.parametrize("names", [(), *[(name,) for name in NAMES], *EACH, *CHAINS], ids=lambda names: "+".join(names) or "nothing")
 def test_every_technique_and_every_pair(names):
     rows = batch(4)
     assert far(by_engine(names, rows), by_truth(names, rows)) < 1e-8

@@ -1,8 +1,9 @@
 """Hooks of other packs besides replace functions, placed before and after ours: all act, as if alone."""
 import hostkit as kit
 import torch
+from concord.processors.errors import ConcordError
 from neighbours import assert_refused
-from techniques import CONTROL, PICTURE, STYLE, WINDOWS, assert_differs, before_and_after, hooked, ours_alone, plain, run
+from techniques import ADAIN, CONTROL, PICTURE, STYLE, TECHNIQUES, WINDOWS, assert_differs, before_and_after, hooked, ours_alone, plain, run
 
 
 def check_override():
@@ -137,6 +138,37 @@ def check_attention_couple():
         assert_differs(below, run(technique.typical(plain())), technique.name)
     for setup in (PICTURE.typical(couple(plain())), couple(PICTURE.typical(plain()))):
         assert_refused(setup, None, "changed the batch", "attention couple")
+
+
+def merged(setup):
+    """Another pack's merging in cross-attention: every second token asks, for itself and for the next."""
+    patched, counts = setup[0].clone(), []
+
+    def halve(q, k, v, extra):
+        counts.append(q.shape[1])
+        return q[:, ::2], k, v
+
+    patched.set_model_attn2_patch(halve)
+    patched.set_model_attn2_output_patch(lambda n, extra: n.repeat_interleave(2, 1)[:, : counts.pop()])
+    return patched, *setup[1:]
+
+
+PLACED = {"PromptToPrompt", "LocalBlend", "Region prompts", "Paint with words", "Forward guidance", "Backward guidance", "BoxDiff", "Attend-and-Excite"}
+
+
+def check_merged_queries():
+    """Of cross-attention: every technique acts as well, or says that it has to know the places; some only with masks."""
+    alone, refused = run(merged(plain())), set()
+    for technique in TECHNIQUES:
+        for setup in (technique.typical(merged(plain())), merged(technique.typical(plain()))):
+            try:
+                assert_differs(run(setup), alone, technique.name)
+            except ConcordError as error:
+                assert "another node merged" in str(error) and "\n" not in str(error), error
+                refused.add(technique.name)
+    for technique in (PICTURE, ADAIN):
+        assert_refused(technique.other(merged(plain())), None, "another node merged", technique.name)
+    assert refused == PLACED
 
 
 def check_guidance_functions():

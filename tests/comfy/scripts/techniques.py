@@ -15,7 +15,7 @@ from technique_rows import ROWS, Kit, Setup, compatible
 KIT = Kit(host, lambda: control_net())
 TECHNIQUES = tuple(row(KIT) for row in ROWS)
 QUICK = tuple(technique for technique in TECHNIQUES if not technique.costly)  # the others go with all of these: chains.py
-STYLE, WINDOWS, CONTROL, PICTURE = TECHNIQUES[:4]
+STYLE, WINDOWS, CONTROL, PICTURE, ADAIN = TECHNIQUES[:5]
 
 
 @cache
