@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -51,27 +51,24 @@ def missing(path: str) -> list[str]:
             for peer in PEERS if not peer.found(path)]
 
 
-def compare(host: str, hosting: Any, job: Any, clock: Clock, say: Callable[[str], object]) -> list[dict[str, Any]]:
-    """One table of the peers of this host that are there and asked for."""
-    rows: list[Beside] = []
-    lacking: list[str] = []
+def compare(host: str, hosting: Any, job: Any, clock: Clock, say: Callable[[str], object]) -> Iterator[dict[str, Any]]:
+    """The peers of this host that are there and asked for: a table for each size, as soon as it is there."""
     for pixels in PIXELS:
         asked = [peer for peer in PEERS if peer.host == host and peer.found(job.peers_path) and job.wants(f"{peer.folder} at {pixels} px")]
-        if not asked:
-            continue
-        if job.device == "cpu" and free_gib() < GIB:
-            lacking.append(f"peers at {pixels} px: they take {GIB:.0f} GiB of free memory, {free_gib():.1f} are there")
-            say(f"SKIPPED: {lacking[-1]}")
-            continue
-        kit = hosting.kit(replace(sizes(["sd15"], False, job.device)[0], pixels=pixels), job.device)
-        for peer in asked:
-            say(f"{peer.folder} at {pixels} px")
-            rows.append(beside(hosting, kit, peer, Path(job.peers_path) / peer.folder, job.rounds, clock))
-        del kit
-        gc.collect()
-    title = f"Peers in {NAMES[host]}: {SIZES['sd15'].name}"
-    found = [{"title": title, "kind": "peers", "rows": [row.told() for row in rows]}] if rows else []
-    return found + ([{"title": title, "kind": "skipped", "rows": lacking}] if lacking else [])
+        title = f"Peers in {NAMES[host]}: {SIZES['sd15'].name}, {pixels} px"
+        if asked and job.device == "cpu" and free_gib() < GIB:
+            lacking = f"it takes {GIB:.0f} GiB of free memory, {free_gib():.1f} are there"
+            say(f"SKIPPED: {title}: {lacking}")
+            yield {"title": title, "kind": "skipped", "rows": [lacking]}
+        elif asked:
+            kit = hosting.kit(replace(sizes(["sd15"], False, job.device)[0], pixels=pixels), job.device)
+            rows = []
+            for peer in asked:
+                say(f"{peer.folder} at {pixels} px")
+                rows.append(beside(hosting, kit, peer, Path(job.peers_path) / peer.folder, job.rounds, clock).told())
+            yield {"title": title, "kind": "peers", "rows": rows}
+            del kit  # before the next one is made
+            gc.collect()
 
 
 def beside(hosting: Any, kit: Any, peer: Peer, folder: Path, rounds: int, clock: Clock) -> Beside:
