@@ -12,7 +12,7 @@ from .measure import measure
 from .peers import compare
 from .rounds import Clock
 from .setups import SETUPS
-from .sizes import free_gib, sizes
+from .sizes import lacking, sizes
 
 HOSTS = ("headless", "comfyui")
 TITLES = {"headless": "Headless (diffusers)", "comfyui": "ComfyUI"}
@@ -45,10 +45,9 @@ def do(host: str, job: Job, say: Callable[[str], object]) -> Iterator[dict[str, 
     clock = Clock(torch.device(job.device), job.threads)
     for size in sizes(job.sizes, job.full, job.device):
         title = f"{TITLES[host]}: {size.title}"
-        if job.device == "cpu" and free_gib() < size.gib:
-            lacking = f"it takes {size.gib:.0f} GiB of free memory, {free_gib():.1f} are there"
-            say(f"SKIPPED: {title}: {lacking}")
-            yield {"title": title, "kind": "skipped", "rows": [lacking]}
+        if short := lacking(size.gib, job.device):
+            say(f"SKIPPED: {title}: {short}")
+            yield {"title": title, "kind": "skipped", "rows": [short]}
             continue
         if setups := [setup for setup in SETUPS if job.wants(setup.name)]:
             say(title)

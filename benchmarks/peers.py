@@ -12,7 +12,7 @@ from .operations import record, seconds
 from .peer_setups import HALF, PEERS, Peer
 from .rounds import BARE, Clock, take_turns
 from .setups import WIDER
-from .sizes import SIZES, free_gib, sizes
+from .sizes import SIZES, lacking, sizes
 from .steps import Call
 
 PIXELS = (256, 512)
@@ -56,11 +56,12 @@ def compare(host: str, hosting: Any, job: Any, clock: Clock, say: Callable[[str]
     for pixels in PIXELS:
         asked = [peer for peer in PEERS if peer.host == host and peer.found(job.peers_path) and job.wants(f"{peer.folder} at {pixels} px")]
         title = f"Peers in {NAMES[host]}: {SIZES['sd15'].name}, {pixels} px"
-        if asked and job.device == "cpu" and free_gib() < GIB:
-            lacking = f"it takes {GIB:.0f} GiB of free memory, {free_gib():.1f} are there"
-            say(f"SKIPPED: {title}: {lacking}")
-            yield {"title": title, "kind": "skipped", "rows": [lacking]}
-        elif asked:
+        if not asked:
+            continue
+        if short := lacking(GIB, job.device):
+            say(f"SKIPPED: {title}: {short}")
+            yield {"title": title, "kind": "skipped", "rows": [short]}
+        else:
             kit = hosting.kit(replace(sizes(["sd15"], False, job.device)[0], pixels=pixels), job.device)
             rows = []
             for peer in asked:

@@ -73,6 +73,12 @@ def free_gib() -> float:
         return float("inf")
 
 
+def lacking(gib: float, device: str) -> str:
+    """What is missing of so much memory, "" where it is there; only a CPU's is asked."""
+    free = free_gib()
+    return f"it takes {gib:.0f} GiB of free memory, {free:.1f} are there" if device == "cpu" and free < gib else ""
+
+
 @torch.no_grad()
 def fill(module: nn.Module, seed: int = 0) -> nn.Module:
     """Random weights of a scale at which values neither die nor grow, cut from one pool of noise: billions would take minutes."""
